@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/timestamp.hpp>
+#include <sync_engine/record/utf8.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sync_engine {
+
+/// How deep arrays and objects may nest, in wire text and in records.
+///
+/// nlohmann_json copies, compares and prints by recursion, and a stack that overflows is no
+/// exception: with a sanitizer, a thread of 512 KiB dies at about 180 levels.
+inline constexpr std::size_t max_json_depth = 128;
+
+namespace detail {
+
+/// Refuses what the parser would take: nesting deeper than max_json_depth, and a NUL byte, at which
+/// it would stop and call the text complete. One pass over the bytes, before anything is built.
+inline void scan_text(std::string_view text) {
+    std::size_t depth = 0;
+    bool in_string = false;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const char byte = text[at];
+        if (byte == '"') {
+            in_string = !in_string;
+        } else if (in_string) {
+            if (byte == '\\') ++at;  // whatever is escaped, it does not end the string
+        } else if (byte == '[' || byte == '{') {
+            if (++depth > max_json_depth) {
+                throw FormatError("JSON text nests deeper than " + std::to_string(max_json_depth) +
+                                  " levels at byte " + std::to_string(at));
+            }
+        } else if ((byte == ']' || byte == '}') && depth > 0) {
+            --depth;
+        } else if (byte == '\0') {
+            throw FormatError("JSON text has a NUL at byte " + std::to_string(at));
+        }
+    }
+}
+
+/// Takes every event and keeps the place of the first error, which the parser's exceptions lack
+/// when a number is out of range.
+class ErrorLocator : public nlohmann::json::json_sax_t {
+public:
+    bool null() override { return true; }
+    bool boolean(bool /*value*/) override { return true; }
+    bool number_integer(number_integer_t /*value*/) override { return true; }
+    bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
+    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
+    bool string(string_t& /*value*/) override { return true; }
+    bool binary(binary_t& /*value*/) override { return true; }
+    bool start_object(std::size_t /*size*/) override { return true; }
+    bool key(string_t& /*name*/) override { return true; }
+    bool end_object() override { return true; }
+    bool start_array(std::size_t /*size*/) override { return true; }
+    bool end_array() override { return true; }
+
+    bool parse_error(std::size_t position, const std::string& /*token*/,
+                     const nlohmann::json::exception& error) override {
+        bytes_read = position;
+        is_overflow = error.id == 406;  // nlohmann_json's number for "number overflow"
+        return false;
+    }
+
+    std::size_t bytes_read = 0;
+    bool is_overflow = false;
+};
+
+[[noreturn]] inline void refuse_text(std::string_view text) {
+    ErrorLocator locator;
+    nlohmann::json::sax_parse(text.begin(), text.end(), &locator);
+    if (locator.bytes_read > text.size()) {
+        throw FormatError("JSON text ends too early, at byte " + std::to_string(text.size()));
+    }
+    const auto at = locator.bytes_read == 0 ? 0 : locator.bytes_read - 1;
+    throw FormatError((locator.is_overflow
+                           ? "JSON text has a number too large for a double at byte "
+                           : "JSON text is malformed at byte ") +
+                      std::to_string(at));
+}
+
+/// Appends a key to a JSON pointer (RFC 6901).
+inline void append_pointer(std::string& path, std::string_view key) {
+    path += '/';
+    for (const char byte : key) {
+        if (byte == '~') {
+            path += "~0";
+        } else if (byte == '/') {
+            path += "~1";
+        } else {
+            path += byte;
+        }
+    }
+}
+
+/// Walks a value without recursion, since its depth is not known to be safe yet.
+class JsonCheck {
+public:
+    explicit JsonCheck(const nlohmann::json& value) : root_{&value} {}
+
+    void run() {
+        visit(*root_);
+        while (depth_ > 0) {
+            Level& inner = level(depth_ - 1);
+            if (inner.at_end()) {
+                --depth_;
+            } else if (inner.object != nullptr) {
+                const auto& [key, child] = *inner.member++;
+                if (!is_utf8(key)) refuse("the key is not well-formed UTF-8");
+                visit(child);
+            } else {
+                visit(*inner.element++);
+            }
+        }
+    }
+
+private:
+    using Object = nlohmann::json::object_t;
+    using Array = nlohmann::json::array_t;
+
+    /// An array or object that is being walked; its iterator is one past the child at hand.
+    struct Level {
+        const Object* object = nullptr;
+        const Array* array = nullptr;
+        Object::const_iterator member{};
+        Array::const_iterator element{};
+
+        [[nodiscard]] bool at_end() const {
+            return object != nullptr ? member == object->end() : element == array->end();
+        }
+    };
+
+    void visit(const nlohmann::json& value) {
+        using Kind = nlohmann::json::value_t;
+        switch (value.type()) {
+            case Kind::object:
+                return enter(value.get_ptr<const Object*>());
+            case Kind::array:
+                return enter(value.get_ptr<const Array*>());
+            case Kind::string:
+                if (!is_utf8(*value.get_ptr<const std::string*>())) {
+                    refuse("the string is not well-formed UTF-8");
+                }
+                return;
+            case Kind::number_float:
+                if (!std::isfinite(*value.get_ptr<const double*>())) {
+                    refuse("the number is not finite");
+                }
+                return;
+            case Kind::binary:
+                refuse("binary values have no JSON text");
+            case Kind::discarded:
+                refuse("the value was discarded by a parser");
+            case Kind::null:
+            case Kind::boolean:
+            case Kind::number_integer:
+            case Kind::number_unsigned:
+                return;
+        }
+    }
+
+    void enter(const Object* object) {
+        Level& inner = push();
+        inner.object = object;
+        inner.member = object->begin();
+    }
+
+    void enter(const Array* array) {
+        Level& inner = push();
+        inner.object = nullptr;
+        inner.array = array;
+        inner.element = array->begin();
+    }
+
+    Level& push() {
+        if (depth_ == max_json_depth) {
+            refuse("nested deeper than " + std::to_string(max_json_depth) + " levels");
+        }
+        if (depth_ == shallow_.size() + deep_.size()) deep_.emplace_back();
+        return level(depth_++);
+    }
+
+    Level& level(std::size_t n) {
+        return n < shallow_.size() ? shallow_[n] : deep_[n - shallow_.size()];
+    }
+
+    [[noreturn]] void refuse(const std::string& reason) {
+        std::string path;
+        for (std::size_t n = 0; n < depth_; ++n) {
+            const Level& outer = level(n);
+            if (outer.object != nullptr) {
+                append_pointer(path, std::prev(outer.member)->first);
+            } else {
+                path += '/' + std::to_string(outer.element - outer.array->begin() - 1);
+            }
+        }
+        throw FormatError("at " + quoted(path) + ": " + reason);
+    }
+
+    const nlohmann::json* root_;
+    std::size_t depth_ = 0;
+    std::array<Level, 4> shallow_{};  // most records nest no deeper: no allocation for them
+    std::vector<Level> deep_{};
+};
+
+}  // namespace detail
+
+/// Reads JSON text; the only way in for text that came over a wire or from a disk.
+///
+/// Throws FormatError with the byte offset of what is wrong, and never anything of nlohmann_json's.
+[[nodiscard]] inline nlohmann::json parse_json(std::string_view text) {
+    detail::scan_text(text);
+    auto value = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+    if (value.is_discarded()) detail::refuse_text(text);
+    return value;
+}
+
+/// Throws FormatError, with the JSON pointer of the place, unless `value` can travel as JSON text
+/// and come back the same: nesting within max_json_depth, strings and keys well-formed UTF-8,
+/// numbers finite, nothing binary.
+///
+/// Safe at any depth; costs one walk without allocation for shallow values.
+inline void check_json(const nlohmann::json& value) {
+    detail::JsonCheck{value}.run();
+}
+
+/// Whether two values are the same content, by structure: 1 and 1.0 are, in any order of keys.
+///
+/// Numbers compare exactly, where `==` of nlohmann_json takes -1 for 2^64-1 and rounds integers to
+/// compare them with doubles. Recursive: for values that passed check_json.
+[[nodiscard]] inline bool is_same_json(const nlohmann::json& a, const nlohmann::json& b);
+
+namespace detail {
+
+/// Whether a double is exactly the given integer.
+template <class Integer>
+[[nodiscard]] bool is_same_number(double real, Integer whole) {
+    // Both bounds are powers of two (or zero), which a double holds exactly.
+    const double low = static_cast<double>(std::numeric_limits<Integer>::min());
+    const double above = std::ldexp(1.0, std::numeric_limits<Integer>::digits);
+    return real >= low && real < above && static_cast<Integer>(real) == whole &&
+           std::trunc(real) == real;
+}
+
+[[nodiscard]] inline bool is_same_number(const nlohmann::json& a, const nlohmann::json& b) {
+    if (a.is_number_float() && b.is_number_float()) return a == b;
+    if (b.is_number_float()) return is_same_number(b, a);
+    if (a.is_number_float()) {
+        const double real = *a.get_ptr<const double*>();
+        if (b.is_number_unsigned()) return is_same_number(real, *b.get_ptr<const std::uint64_t*>());
+        return is_same_number(real, *b.get_ptr<const std::int64_t*>());
+    }
+    const auto is_negative = [](const nlohmann::json& whole) {
+        return !whole.is_number_unsigned() && *whole.get_ptr<const std::int64_t*>() < 0;
+    };
+    return is_negative(a) == is_negative(b) && a == b;
+}
+
+}  // namespace detail
+
+inline bool is_same_json(const nlohmann::json& a, const nlohmann::json& b) {
+    if (a.is_number() && b.is_number()) return detail::is_same_number(a, b);
+    if (a.type() != b.type() || a.size() != b.size()) return false;
+    if (a.is_object()) {
+        const auto& left = *a.get_ptr<const nlohmann::json::object_t*>();
+        const auto& right = *b.get_ptr<const nlohmann::json::object_t*>();
+        return std::equal(left.begin(), left.end(), right.begin(),
+                          [](const auto& x, const auto& y) {
+                              return x.first == y.first && is_same_json(x.second, y.second);
+                          });
+    }
+    if (a.is_array()) return std::equal(a.begin(), a.end(), b.begin(), is_same_json);
+    return a == b;
+}
+
+namespace detail {
+
+/// A value as messages show it: scalars as they are, the rest by kind, so that no record body
+/// leaks.
+[[nodiscard]] inline std::string described(const nlohmann::json& value) {
+    if (value.is_object()) return "an object";
+    if (value.is_array()) return "an array";
+    if (value.is_binary()) return "binary";
+    if (value.is_discarded()) return "a discarded value";
+    if (value.is_string()) return quoted(*value.get_ptr<const std::string*>());
+    if (value.is_number_float() && !std::isfinite(*value.get_ptr<const double*>())) {
+        return "a number that is not finite";
+    }
+    return value.dump();
+}
+
+[[noreturn]] inline void refuse_key(const char* key, const std::string& expected,
+                                    const nlohmann::json& got) {
+    throw FormatError("key " + quoted(key) + ": expected " + expected + ", got " + described(got));
+}
+
+/// Does `read`, and puts the key in front of what a FormatError says.
+template <class Read>
+auto in_key(const char* key, const Read& read) {
+    try {
+        return read();
+    } catch (const FormatError& error) {
+        throw FormatError("key " + quoted(key) + ": " + error.what());
+    }
+}
+
+/// Throws FormatError unless `json` is an object; `what` says what it was to be.
+inline void require_object(const nlohmann::json& json, std::string_view what) {
+    if (json.is_object()) return;
+    throw FormatError((std::string{what} += ": expected an object, got ") += described(json));
+}
+
+/// The value of a key; null where the key is absent.
+[[nodiscard]] inline const nlohmann::json* find(const nlohmann::json& json, const char* key) {
+    const auto place = json.find(key);
+    return place == json.end() ? nullptr : &*place;
+}
+
+/// The value of a key that has to be there.
+[[nodiscard]] inline const nlohmann::json& require(const nlohmann::json& json, const char* key) {
+    if (const auto* value = find(json, key)) return *value;
+    throw FormatError("key " + quoted(key) + " is missing");
+}
+
+[[nodiscard]] inline const std::string& as_string(const nlohmann::json& value, const char* key) {
+    if (!value.is_string()) refuse_key(key, "a string", value);
+    const auto& text = *value.get_ptr<const std::string*>();
+    if (!is_utf8(text)) refuse_key(key, "well-formed UTF-8", value);
+    return text;
+}
+
+[[nodiscard]] inline std::uint64_t as_count(const nlohmann::json& value, const char* key) {
+    // A value that was parsed is unsigned where it can be; one that was built in C++ is signed.
+    if (value.is_number_unsigned()) return *value.get_ptr<const std::uint64_t*>();
+    if (value.is_number_integer() && *value.get_ptr<const std::int64_t*>() >= 0) {
+        return static_cast<std::uint64_t>(*value.get_ptr<const std::int64_t*>());
+    }
+    refuse_key(key, "a whole number from 0 to 18446744073709551615", value);
+}
+
+/// The string at a key that has to be there.
+[[nodiscard]] inline std::string read_string(const nlohmann::json& json, const char* key) {
+    return as_string(require(json, key), key);
+}
+
+/// The string at a key, or `otherwise` where the key is absent.
+[[nodiscard]] inline std::string read_string(const nlohmann::json& json, const char* key,
+                                             std::string otherwise) {
+    const auto* value = find(json, key);
+    return value == nullptr ? otherwise : as_string(*value, key);
+}
+
+/// The whole number at a key that has to be there; nothing is rounded, wrapped or converted.
+[[nodiscard]] inline std::uint64_t read_count(const nlohmann::json& json, const char* key) {
+    return as_count(require(json, key), key);
+}
+
+/// The whole number at a key, or `otherwise` where the key is absent.
+[[nodiscard]] inline std::uint64_t read_count(const nlohmann::json& json, const char* key,
+                                              std::uint64_t otherwise) {
+    const auto* value = find(json, key);
+    return value == nullptr ? otherwise : as_count(*value, key);
+}
+
+/// The time at a key, or `otherwise` where the key is absent or null.
+[[nodiscard]] inline Timestamp read_time(const nlohmann::json& json, const char* key,
+                                         Timestamp otherwise) {
+    const auto* value = find(json, key);
+    if (value == nullptr || value->is_null()) return otherwise;
+    if (!value->is_string()) refuse_key(key, "a time in ISO 8601", *value);
+    return in_key(key, [&] { return parse_timestamp(*value->get_ptr<const std::string*>()); });
+}
+
+}  // namespace detail
+
+}  // namespace sync_engine

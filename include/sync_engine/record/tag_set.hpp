@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/utf8.hpp>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <initializer_list>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// The tags of a record: strings, each once, in byte order.
+///
+/// A sorted vector: records have few tags, are copied often, and compare by content.
+class TagSet {
+public:
+    using value_type = std::string;
+    using const_iterator = std::vector<std::string>::const_iterator;
+    using iterator = const_iterator;
+
+    TagSet() = default;
+
+    /// The given tags; repeated ones count once.
+    TagSet(std::initializer_list<std::string> tags) : TagSet(tags.begin(), tags.end()) {}
+
+    /// The tags of a range; repeated ones count once.
+    template <class Iterator, class = typename std::iterator_traits<Iterator>::iterator_category>
+    TagSet(Iterator first, Iterator last) : tags_(first, last) {
+        std::sort(tags_.begin(), tags_.end());
+        tags_.erase(std::unique(tags_.begin(), tags_.end()), tags_.end());
+    }
+
+    /// Whether the tag is in the set.
+    [[nodiscard]] bool contains(std::string_view tag) const { return is_at(place_of(tag), tag); }
+
+    /// Adds a tag; false when it was there already.
+    bool insert(std::string tag) {
+        const auto place = place_of(tag);
+        if (is_at(place, tag)) return false;
+        tags_.insert(place, std::move(tag));
+        return true;
+    }
+
+    /// Removes a tag; false when it was not there.
+    bool erase(std::string_view tag) {
+        const auto place = place_of(tag);
+        if (!is_at(place, tag)) return false;
+        tags_.erase(place);
+        return true;
+    }
+
+    /// Removes every tag.
+    void clear() noexcept { tags_.clear(); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return tags_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return tags_.empty(); }
+    [[nodiscard]] const_iterator begin() const noexcept { return tags_.begin(); }
+    [[nodiscard]] const_iterator end() const noexcept { return tags_.end(); }
+
+    /// Whether both sets hold the same tags.
+    friend bool operator==(const TagSet&, const TagSet&) = default;
+
+private:
+    [[nodiscard]] const_iterator place_of(std::string_view tag) const {
+        return std::lower_bound(tags_.begin(), tags_.end(), tag);
+    }
+
+    [[nodiscard]] bool is_at(const_iterator place, std::string_view tag) const {
+        return place != tags_.end() && *place == tag;
+    }
+
+    std::vector<std::string> tags_;
+};
+
+/// Writes an array of strings, in order.
+template <class BasicJson>
+void to_json(BasicJson& json, const TagSet& tags) {
+    json = BasicJson(typename BasicJson::array_t(tags.begin(), tags.end()));
+}
+
+/// Reads an array of strings; throws FormatError for anything else.
+template <class BasicJson>
+void from_json(const BasicJson& json, TagSet& tags) {
+    const std::string expected = "expected an array of strings, got ";
+    if (!json.is_array()) throw FormatError(expected + json.type_name());
+
+    std::vector<std::string> read;
+    read.reserve(json.size());
+    for (const auto& element : json) {
+        if (!element.is_string()) throw FormatError(expected + "one of " + element.type_name());
+        const auto& tag = element.template get_ref<const typename BasicJson::string_t&>();
+        if (!is_utf8(tag)) throw FormatError("tag " + quoted(tag) + " is not well-formed UTF-8");
+        read.push_back(tag);
+    }
+    tags = TagSet(std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
+}
+
+}  // namespace sync_engine

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/environment.hpp>
+#include <sync_engine/record/json.hpp>
+#include <sync_engine/record/sync_error.hpp>
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/retry/backoff.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// How often, and after which waits, a failed push is tried again.
+struct RetryOptions {
+    unsigned max_attempts = 5;  ///< a record that failed by itself this often is a dead letter
+    std::chrono::milliseconds backoff_base = std::chrono::seconds{1};  ///< wait after the first
+    double backoff_multiplier = 2.0;                                   ///< each next wait is longer
+    std::chrono::milliseconds max_delay = std::chrono::minutes{5};     ///< and never longer
+    double jitter = 0.0;  ///< share of each wait that is left to chance: 0 none, 1 all of it
+
+    /// The wait after `attempt` failures, spread by 64 random bits.
+    [[nodiscard]] std::chrono::milliseconds delay(unsigned attempt,
+                                                  std::uint64_t random = 0) const noexcept {
+        const Backoff backoff{.base = backoff_base,
+                              .multiplier = backoff_multiplier,
+                              .cap = max_delay,
+                              .jitter = jitter};
+        return backoff.after(attempt, random);
+    }
+};
+
+/// A record in a retry queue.
+template <class Data = nlohmann::json>
+struct RetryEntry {
+    SyncRecord<Data> record{};
+    unsigned attempts = 0;             ///< failures of its own
+    Timestamp due{};                   ///< when to try again
+    bool waiting = true;               ///< false: taken out, on its way; the attempts stay known
+    bool dead = false;                 ///< a dead letter: kept, not tried again by itself
+    std::vector<SyncError> history{};  ///< the failures, oldest first
+};
+
+/// A change that was refused for good or ran out of attempts. It stays until it is edited, revived
+/// or discarded.
+template <class Data = nlohmann::json>
+struct DeadLetter {
+    SyncRecord<Data> record{};
+    unsigned attempts = 0;
+    SyncError error{};                 ///< the last failure
+    std::vector<SyncError> history{};  ///< all that are known, oldest first
+};
+
+/// Where a retry queue keeps its entries. The seam between the queue's rules and a store that has
+/// them already.
+template <class Data>
+class RetryLedger {
+public:
+    RetryLedger() = default;
+    RetryLedger(const RetryLedger&) = default;
+    RetryLedger& operator=(const RetryLedger&) = default;
+    virtual ~RetryLedger() = default;
+
+    /// Every entry, dead ones too.
+    [[nodiscard]] virtual std::vector<RetryEntry<Data>> entries() const = 0;
+    /// Adds an entry or replaces the one of its record.
+    virtual void save(const RetryEntry<Data>& entry) = 0;
+    /// Forgets an entry.
+    virtual void erase(std::string_view id) = 0;
+    /// Nothing is due earlier than this.
+    [[nodiscard]] virtual Timestamp not_before() const { return Timestamp{}; }
+    /// The ledger for a copy of the queue: one of its own, or another view of the same store.
+    [[nodiscard]] virtual std::shared_ptr<RetryLedger> copy() const = 0;
+};
+
+namespace detail {
+
+/// Entries in a map: what a queue has that belongs to no engine.
+template <class Data>
+class OwnLedger final : public RetryLedger<Data> {
+public:
+    [[nodiscard]] std::vector<RetryEntry<Data>> entries() const override {
+        std::vector<RetryEntry<Data>> all;
+        for (const auto& [id, entry] : entries_) all.push_back(entry);
+        return all;
+    }
+    void save(const RetryEntry<Data>& entry) override { entries_[entry.record.id] = entry; }
+    void erase(std::string_view id) override { entries_.erase(std::string{id}); }
+    [[nodiscard]] std::shared_ptr<RetryLedger<Data>> copy() const override {
+        return std::make_shared<OwnLedger>(*this);
+    }
+
+private:
+    std::map<std::string, RetryEntry<Data>> entries_;
+};
+
+}  // namespace detail
+
+/// Which failed records are to be tried again, when, and which have been given up.
+///
+/// On its own it is a small value with the rules of retrying; not thread-safe. The one of an engine
+/// (`engine.retry_queue()`) is a view of the engine's store: what it shows and changes is the retry
+/// state of the store's own entries, so there is never a second copy of a record, and it may be
+/// used from any thread.
+template <class Data = nlohmann::json>
+class RetryQueue {
+public:
+    RetryQueue() : RetryQueue(RetryOptions{}) {}
+
+    /// Time and randomness are passed in, for due times and jitter.
+    explicit RetryQueue(RetryOptions options, Clock clock = now, Random random = system_random())
+        : options_(options),
+          clock_(std::move(clock)),
+          random_(std::move(random)),
+          ledger_(std::make_shared<detail::OwnLedger<Data>>()) {}
+
+    RetryQueue(const RetryQueue& other)
+        : options_(other.options_),
+          clock_(other.clock_),
+          random_(other.random_),
+          ledger_(other.ledger_->copy()) {}
+    RetryQueue& operator=(const RetryQueue& other) {
+        RetryQueue copy(other);
+        return *this = std::move(copy);
+    }
+    RetryQueue(RetryQueue&&) = default;
+    RetryQueue& operator=(RetryQueue&&) = default;
+    ~RetryQueue() = default;
+
+    [[nodiscard]] const RetryOptions& options() const noexcept { return options_; }
+
+    /// Notes one more failed attempt of the record: it waits, longer each time, and is a dead
+    /// letter at the last attempt.
+    void enqueue(const SyncRecord<Data>& record, std::string message = "the push failed") {
+        RetryEntry<Data> entry = find(record.id).value_or(RetryEntry<Data>{});
+        const Timestamp at = clock_();
+        entry.record = record;
+        entry.waiting = true;
+        if (entry.attempts < std::numeric_limits<unsigned>::max()) ++entry.attempts;
+        entry.due = at + next_delay(entry.attempts);
+        entry.dead = entry.attempts >= options_.max_attempts;
+        entry.history.push_back({record.id, std::move(message), at});
+        ledger_->save(entry);
+    }
+
+    /// Takes every waiting record out, to be tried now. How often each has failed stays known, so
+    /// that limit and waits act. In an engine's queue a record stays listed until its ack; there
+    /// this makes them due at once.
+    std::vector<SyncRecord<Data>> dequeue_all() {
+        std::vector<SyncRecord<Data>> records;
+        for (auto& entry : waiting()) {
+            entry.waiting = false;
+            entry.due = Timestamp{};
+            ledger_->save(entry);
+            records.push_back(std::move(entry.record));
+        }
+        return records;
+    }
+
+    /// Forgets a record: it was pushed, or nobody wants it pushed any more.
+    void erase(std::string_view id) { ledger_->erase(id); }
+
+    /// The records that wait for another attempt; dead letters not.
+    [[nodiscard]] std::vector<SyncRecord<Data>> pending() const {
+        std::vector<SyncRecord<Data>> records;
+        for (auto& entry : waiting()) records.push_back(std::move(entry.record));
+        return records;
+    }
+
+    /// Everything that is known of each record, dead letters too.
+    [[nodiscard]] std::vector<RetryEntry<Data>> entries() const { return ledger_->entries(); }
+
+    /// The wait after the `attempt`th failure; attempt 1 waits `backoff_base`.
+    [[nodiscard]] std::chrono::milliseconds next_delay(unsigned attempt) const {
+        return options_.delay(attempt, options_.jitter > 0 ? random_() : 0);
+    }
+
+    /// How many records wait for another attempt.
+    [[nodiscard]] std::size_t count() const { return waiting().size(); }
+
+    /// Forgets all attempts, waits and dead letters. In an engine's queue the edits themselves stay
+    /// in the store, and the next sync pushes them.
+    void clear() {
+        for (const auto& entry : ledger_->entries()) ledger_->erase(entry.record.id);
+    }
+
+    /// The changes that are not tried again by themselves, each with its error and history.
+    [[nodiscard]] std::vector<DeadLetter<Data>> dead_letters() const {
+        std::vector<DeadLetter<Data>> letters;
+        for (auto& entry : ledger_->entries()) {
+            if (!entry.dead) continue;
+            SyncError error = entry.history.empty() ? SyncError{.record_id = entry.record.id}
+                                                    : entry.history.back();
+            letters.push_back({std::move(entry.record), entry.attempts, std::move(error),
+                               std::move(entry.history)});
+        }
+        return letters;
+    }
+
+    /// Gives a dead letter all its attempts again, due at once and under the same operation id.
+    /// False if there is no such dead letter.
+    bool revive(std::string_view id) {
+        auto entry = find(id);
+        if (!entry || !entry->dead) return false;
+        entry->dead = false;
+        entry->waiting = true;
+        entry->attempts = 0;
+        entry->due = Timestamp{};
+        ledger_->save(*entry);
+        return true;
+    }
+
+    /// When the first waiting record is due; nothing if none waits. A time that has passed: now.
+    [[nodiscard]] std::optional<Timestamp> next_due() const {
+        std::optional<Timestamp> first;
+        for (const auto& entry : waiting()) {
+            first = first ? std::min(*first, entry.due) : entry.due;
+        }
+        if (!first) return std::nullopt;
+        return std::max(*first, ledger_->not_before());
+    }
+
+    /// Makes this queue a view of `ledger`, and gives it what this queue held; for engines.
+    void attach(std::shared_ptr<RetryLedger<Data>> ledger, Clock clock, Random random) {
+        for (const auto& entry : ledger_->entries()) ledger->save(entry);
+        ledger_ = std::move(ledger);
+        clock_ = std::move(clock);
+        random_ = std::move(random);
+    }
+
+private:
+    [[nodiscard]] std::vector<RetryEntry<Data>> waiting() const {
+        auto entries = ledger_->entries();
+        std::erase_if(entries, [](const auto& entry) { return entry.dead || !entry.waiting; });
+        return entries;
+    }
+
+    [[nodiscard]] std::optional<RetryEntry<Data>> find(std::string_view id) const {
+        for (auto& entry : ledger_->entries()) {
+            if (entry.record.id == id) return std::move(entry);
+        }
+        return std::nullopt;
+    }
+
+    RetryOptions options_;
+    Clock clock_;
+    Random random_;
+    std::shared_ptr<RetryLedger<Data>> ledger_;
+};
+
+inline void to_json(nlohmann::json& json, const RetryOptions& options) {
+    json = {{"maxAttempts", options.max_attempts},
+            {"backoffBase", options.backoff_base.count()},
+            {"backoffMultiplier", options.backoff_multiplier},
+            {"maxDelay", options.max_delay.count()},
+            {"jitter", options.jitter}};
+}
+
+inline void from_json(const nlohmann::json& json, RetryOptions& options) {
+    detail::require_object(json, "retry options");
+    RetryOptions read;
+    // A wait of more than a year is a mistake in the file, and would overflow clocks.
+    constexpr std::uint64_t longest = std::uint64_t{1000} * 60 * 60 * 24 * 365;
+    const auto wait = [&](const char* key, std::chrono::milliseconds fallback) {
+        const auto count =
+            detail::read_count(json, key, static_cast<std::uint64_t>(fallback.count()));
+        if (count > longest) {
+            throw FormatError("key " + quoted(key) + ": longer than a year in milliseconds");
+        }
+        return std::chrono::milliseconds{static_cast<std::int64_t>(count)};
+    };
+    const auto number = [&](const char* key, double fallback) {
+        const auto* found = detail::find(json, key);
+        if (found == nullptr) return fallback;
+        if (!found->is_number()) throw FormatError("key " + quoted(key) + ": expected a number");
+        return found->get<double>();
+    };
+    const auto attempts = detail::read_count(json, "maxAttempts", read.max_attempts);
+    read.max_attempts = static_cast<unsigned>(
+        std::min<std::uint64_t>(attempts, std::numeric_limits<unsigned>::max()));
+    read.backoff_base = wait("backoffBase", read.backoff_base);
+    read.backoff_multiplier = number("backoffMultiplier", read.backoff_multiplier);
+    read.max_delay = wait("maxDelay", read.max_delay);
+    read.jitter = number("jitter", read.jitter);
+    options = read;
+}
+
+template <class Data>
+void to_json(nlohmann::json& json, const RetryEntry<Data>& entry) {
+    json = {{"record", entry.record},       {"attempts", entry.attempts},
+            {"due", to_iso8601(entry.due)}, {"waiting", entry.waiting},
+            {"dead", entry.dead},           {"history", entry.history}};
+}
+
+template <class Data>
+void from_json(const nlohmann::json& json, RetryEntry<Data>& entry) {
+    detail::require_object(json, "retry entry");
+    RetryEntry<Data> read;
+    const auto* record = detail::find(json, "record");
+    if (record == nullptr) throw FormatError("key \"record\" is missing");
+    from_json(*record, read.record);
+    const auto attempts = detail::read_count(json, "attempts", 0);
+    read.attempts = static_cast<unsigned>(
+        std::min<std::uint64_t>(attempts, std::numeric_limits<unsigned>::max()));
+    read.due = detail::read_time(json, "due", Timestamp{});
+    const auto flag = [&](const char* key, bool fallback) {
+        const auto* found = detail::find(json, key);
+        if (found == nullptr) return fallback;
+        if (!found->is_boolean()) {
+            throw FormatError("key " + quoted(key) + ": expected true or false");
+        }
+        return found->get<bool>();
+    };
+    read.waiting = flag("waiting", true);
+    read.dead = flag("dead", false);
+    if (const auto* history = detail::find(json, "history")) {
+        if (!history->is_array()) throw FormatError("key \"history\": expected an array");
+        for (const auto& each : *history) {
+            SyncError error;
+            from_json(each, error);
+            read.history.push_back(std::move(error));
+        }
+    }
+    entry = std::move(read);
+}
+
+/// Options and entries, so that a queue of its own outlives the process.
+template <class Data>
+void to_json(nlohmann::json& json, const RetryQueue<Data>& queue) {
+    json = {{"options", queue.options()}, {"entries", queue.entries()}};
+}
+
+/// Replaces the queue by one that was written before; a reader that fails leaves it as it was.
+template <class Data>
+void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
+    detail::require_object(json, "retry queue");
+    RetryOptions options;
+    if (const auto* found = detail::find(json, "options")) from_json(*found, options);
+    auto ledger = std::make_shared<detail::OwnLedger<Data>>();
+    if (const auto* entries = detail::find(json, "entries")) {
+        if (!entries->is_array()) throw FormatError("key \"entries\": expected an array");
+        for (const auto& each : *entries) {
+            RetryEntry<Data> entry;
+            from_json(each, entry);
+            ledger->save(entry);
+        }
+    }
+    RetryQueue<Data> read{options};
+    read.attach(std::move(ledger), now, system_random());
+    queue = std::move(read);
+}
+
+}  // namespace sync_engine
