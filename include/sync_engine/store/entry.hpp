@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/retry_state.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// A record as the store keeps it: never changed, so it is shared instead of copied.
+template <class Data>
+using RecordPtr = std::shared_ptr<const SyncRecord<Data>>;
+
+/// A state that was sent to the remote and not yet answered: the remote may have it or not.
+template <class Data>
+struct Sent {
+    std::string operation_id{};
+    Sequence sequence = 0;
+    RecordPtr<Data> record{};
+    unsigned attempts = 0;  ///< how often it was sent
+};
+
+/// All that the store knows of one record.
+///
+/// It is clean when `local` and `base` are the same object; a deletion that is clean is a husk: it
+/// only remembers that and when the record was deleted.
+template <class Data>
+struct Entry {
+    RecordPtr<Data> local{};         ///< what the app sees; a tombstone has status `deleted`
+    RecordPtr<Data> base{};          ///< last state known to be on the remote; null: none
+    Sequence sequence = 0;           ///< the last edit; `next_sequence`: stamped at the commit
+    std::vector<Sent<Data>> sent{};  ///< not answered yet, oldest first
+    RecordPtr<Data> theirs{};        ///< a remote state that waits for a decision
+    bool conflicted = false;         ///< it waits for the user; otherwise for a resolver
+    bool pulled_since_ack = false;   ///< a listing has shown it since we last wrote it
+    bool absent_once = false;        ///< one full listing did not hold it
+    std::optional<RetryState> retry{};
+    std::vector<std::string> superseded{};  ///< revisions that base has left behind, newest last
+    Timestamp settled_at{};                 ///< husk: since when
+    std::uint64_t generation = 0;           ///< the commit that wrote this: for compare-and-swap
+
+    [[nodiscard]] bool is_clean() const noexcept { return local == base; }
+    [[nodiscard]] bool is_deleted() const noexcept { return local->is_deleted(); }
+    [[nodiscard]] bool is_visible() const noexcept { return !is_deleted(); }
+    [[nodiscard]] bool is_husk() const noexcept { return is_clean() && is_deleted(); }
+    [[nodiscard]] bool is_dirty() const noexcept { return !is_clean() && !conflicted; }
+    [[nodiscard]] bool is_parked() const noexcept { return theirs != nullptr && !conflicted; }
+
+    /// The retry state, if it speaks of the last edit.
+    [[nodiscard]] const RetryState* active_retry() const noexcept {
+        return retry && retry->sequence == sequence ? &*retry : nullptr;
+    }
+    [[nodiscard]] bool is_dead_letter() const noexcept {
+        const auto* state = active_retry();
+        return is_dirty() && state != nullptr && state->dead;
+    }
+};
+
+/// Stands on a new edit until the store gives it its sequence at the commit.
+inline constexpr Sequence next_sequence = 0;
+
+/// What `conflicts()` lists: a record on which the user has to decide.
+template <class Data = nlohmann::json>
+struct Conflict {
+    std::string id{};
+    std::optional<SyncRecord<Data>> base{};  ///< the last state that both sides had, if any
+    SyncRecord<Data> local{};                ///< ours; status `deleted` if we deleted it
+    SyncRecord<Data> theirs{};               ///< the remote's; status `deleted` if it was deleted
+};
+
+/// The entry that a commit is to write, or none: the record is to be forgotten.
+template <class Data>
+using Outcome = std::optional<Entry<Data>>;
+
+}  // namespace sync_engine

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/sync_error.hpp>
+#include <sync_engine/record/timestamp.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// The store's counter, stamped on an entry at each local edit: names one edit exactly.
+using Sequence = std::uint64_t;
+
+/// A time to wait, kept as when it began and how long it is.
+///
+/// A clock that is set back ends it, so that no jump of the clock can park anything for ever; also
+/// across a restart.
+struct Wait {
+    Timestamp since{};
+    std::chrono::milliseconds length{0};
+
+    /// True once nothing is to be waited for any more.
+    [[nodiscard]] bool is_over(Timestamp at) const noexcept {
+        return length <= std::chrono::milliseconds{0} || at < since || at - since >= length;
+    }
+
+    /// When it ends, if the clock runs on.
+    [[nodiscard]] Timestamp until() const noexcept { return since + length; }
+
+    bool operator==(const Wait&) const = default;
+};
+
+/// What became of the attempts to push one edit: bound to its sequence, void for any other.
+struct RetryState {
+    Sequence sequence = 0;      ///< the edit that this speaks of
+    unsigned attempts = 0;      ///< failures of the record's own (law 8)
+    unsigned failed_alone = 0;  ///< how often it was alone in a call that failed whole
+    bool suspect = false;       ///< it failed alone while others passed: sent alone, and last
+    bool dead = false;          ///< a dead letter: kept and listed, not sent
+    Wait backoff{};             ///< our own wait: a sync that somebody asked for ignores it
+    Wait asked{};               ///< the remote's wait for this record: always kept
+    std::vector<SyncError> history{};  ///< the newest failures, oldest first
+
+    /// Enough to see a pattern; without a bound a record that fails for months would grow.
+    static constexpr std::size_t history_limit = 20;
+
+    /// Adds a failure to the history.
+    void remember(SyncError error) {
+        if (history.size() >= history_limit) history.erase(history.begin());
+        history.push_back(std::move(error));
+    }
+
+    /// When this edit may be sent by a timer.
+    [[nodiscard]] Timestamp due() const noexcept {
+        return std::max(backoff.until(), asked.until());
+    }
+};
+
+}  // namespace sync_engine

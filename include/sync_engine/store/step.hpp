@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/storage.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sync_engine {
+
+/// What a sync decided about one record, on the grounds of the entry it read.
+template <class Data>
+struct Decision {
+    std::string id{};
+    /// The generation of the entry it was made for; 0: there was none. If the entry has moved on
+    /// since, the decision does not count.
+    std::uint64_t expected = 0;
+    Outcome<Data> outcome{};
+    /// Instead: leave this remote state on the entry as *theirs*, whatever the entry has become.
+    /// The last resort for a record that is edited faster than it can be decided.
+    std::optional<SyncRecord<Data>> park{};
+};
+
+/// A cursor to store, and the one that it follows.
+struct CursorMove {
+    nlohmann::json from{};
+    nlohmann::json to{};
+};
+
+/// One step of a sync: all in one commit (law 6), or, in another epoch or from another cursor,
+/// nothing.
+template <class Data>
+struct Step {
+    std::optional<std::uint64_t> epoch{};  ///< the one the sync began in, if that matters
+    std::vector<Decision<Data>> decisions{};
+    std::optional<CursorMove> cursor{};  ///< kept back while a decision does not count
+    std::optional<std::string> remote_name{};
+    std::optional<RemoteHealth> health{};
+    std::optional<SyncMetadata> metadata{};
+};
+
+/// What came of a step.
+struct StepResult {
+    /// The store was cleared, or another cursor was stored, since the sync began: nothing was done.
+    bool superseded = false;
+    /// Records that have moved on: everything else was committed, except the cursor.
+    std::vector<std::string> moved{};
+};
+
+}  // namespace sync_engine

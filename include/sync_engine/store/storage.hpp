@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/sync_metadata.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sync_engine {
+
+/// How the remote as a whole is doing: what slows every record down, and blames none.
+struct RemoteHealth {
+    unsigned failures = 0;  ///< calls that failed whole, in cycles in a row
+    Wait backoff{};         ///< our own wait: a sync that somebody asked for ignores it
+    Wait asked{};           ///< the remote's own wait (`RetryAfter`): always kept
+};
+
+/// Everything a store keeps that is not about one record.
+struct StoreState {
+    std::string store_id{};     ///< makes operation ids differ between stores
+    Sequence sequence = 0;      ///< the last one that was given; never goes back
+    std::uint64_t epoch = 0;    ///< how often the store was cleared
+    nlohmann::json cursor{};    ///< how far pull has come; null: not begun
+    std::string remote_name{};  ///< whose cursor that is
+    RemoteHealth health{};
+    SyncMetadata metadata{};
+};
+
+/// What one commit writes: all of it or nothing.
+template <class Data>
+struct StorageBatch {
+    bool clear = false;                       ///< first forget every entry
+    std::vector<const Entry<Data>*> write{};  ///< replace or add, by the id of `local`
+    std::vector<std::string_view> erase{};    ///< forget
+    const StoreState* state = nullptr;        ///< the whole new state; never null
+};
+
+/// What a storage gives back when a store opens it.
+template <class Data>
+struct StorageImage {
+    std::vector<Entry<Data>> entries{};
+    StoreState state{};  ///< an empty `store_id` says that the storage is new
+};
+
+/// Where a store's commits become durable: the seam between `LocalStore` and a disk.
+///
+/// A store loads once, when it opens, and then commits; it never reads again. Calls come one at a
+/// time. A model must keep in order, and restore, whether `local` and `base` of an entry are the
+/// same object: that is what says that it is clean.
+template <class Data>
+class Storage {
+public:
+    Storage() = default;
+    Storage(const Storage&) = delete;
+    Storage& operator=(const Storage&) = delete;
+    virtual ~Storage() = default;
+
+    /// Everything that was ever committed. Throws `StorageError`.
+    [[nodiscard]] virtual StorageImage<Data> load() = 0;
+
+    /// Makes the batch durable before it returns. Throws `StorageError` if it could not: then
+    /// nothing of the batch may ever be seen.
+    virtual void commit(const StorageBatch<Data>& batch) = 0;
+};
+
+}  // namespace sync_engine

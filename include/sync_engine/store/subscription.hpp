@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/store/entry.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// Who changed a record.
+enum class ChangeOrigin { local, remote };
+
+/// What a subscriber is told: one record, before and after one commit.
+template <class Data = nlohmann::json>
+struct StoreChange {
+    std::string id{};
+    RecordPtr<Data> before{};  ///< null: the app could not see the record before
+    RecordPtr<Data> after{};   ///< null: the app cannot see it any more
+    ChangeOrigin origin = ChangeOrigin::local;
+};
+
+/// Keeps a subscriber subscribed; its destruction ends that. Movable. It may outlive the store. A
+/// call that runs on another thread just then may still end after it.
+class Subscription {
+public:
+    Subscription() = default;
+    explicit Subscription(std::shared_ptr<void> listener) : listener_(std::move(listener)) {}
+
+    /// Ends the subscription now.
+    void reset() noexcept { listener_.reset(); }
+
+private:
+    std::shared_ptr<void> listener_;
+};
+
+/// Delivers changes to subscribers: in commit order, outside of every lock, one at a time.
+///
+/// Whoever finds nobody delivering delivers everything that is queued; a subscriber that edits adds
+/// to the queue and is served afterwards, not inside.
+template <class Data>
+class ChangeFeed {
+public:
+    using Listener = std::function<void(const StoreChange<Data>&)>;
+
+    [[nodiscard]] Subscription subscribe(Listener listener) {
+        auto shared = std::make_shared<Listener>(std::move(listener));
+        const std::lock_guard lock(mutex_);
+        listeners_.push_back(shared);
+        listening_.store(true);
+        return Subscription{std::move(shared)};
+    }
+
+    /// False if nobody listens, so that nothing needs to be queued.
+    [[nodiscard]] bool has_listeners() const noexcept { return listening_.load(); }
+
+    /// Queues changes; the caller holds the writer lock, which keeps commits in order.
+    void queue(std::vector<StoreChange<Data>> changes) {
+        const std::lock_guard lock(mutex_);
+        for (auto& change : changes) queue_.push_back(std::move(change));
+    }
+
+    /// Delivers what is queued; what a subscriber throws goes to `on_error`.
+    void deliver(const std::function<void(std::exception_ptr)>& on_error) {
+        std::unique_lock lock(mutex_);
+        if (delivering_) return;
+        delivering_ = true;
+        while (!queue_.empty()) {
+            const StoreChange<Data> change = std::move(queue_.front());
+            queue_.pop_front();
+            const auto listeners = current_listeners();
+            lock.unlock();
+            for (const auto& each : listeners) {
+                const auto listener = each.lock();  // not before: another listener may end it
+                if (listener != nullptr) tell(*listener, change, on_error);
+            }
+            lock.lock();
+        }
+        delivering_ = false;
+    }
+
+private:
+    std::vector<std::weak_ptr<Listener>> current_listeners() {
+        std::erase_if(listeners_, [](const auto& listener) { return listener.expired(); });
+        listening_.store(!listeners_.empty());
+        return listeners_;
+    }
+
+    static void tell(const Listener& listener, const StoreChange<Data>& change,
+                     const std::function<void(std::exception_ptr)>& on_error) {
+        try {
+            listener(change);
+        } catch (...) {
+            if (!on_error) return;
+            try {
+                on_error(std::current_exception());
+            } catch (...) {  // nobody is left to tell
+            }
+        }
+    }
+
+    std::mutex mutex_;
+    std::vector<std::weak_ptr<Listener>> listeners_;
+    std::deque<StoreChange<Data>> queue_;
+    bool delivering_ = false;
+    std::atomic<bool> listening_{false};
+};
+
+}  // namespace sync_engine

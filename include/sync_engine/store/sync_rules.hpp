@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/stamp.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// What an entry becomes when the remote has its say: pure, an entry in and an entry out.
+namespace sync_engine::rules {
+
+/// How many superseded revisions an entry remembers: a replica that lags by more than this many
+/// writes of one record, and serves neither times nor versions, is not noticed.
+inline constexpr std::size_t superseded_limit = 4;
+
+template <class Data>
+[[nodiscard]] RecordPtr<Data> shared(SyncRecord<Data> record) {
+    return std::make_shared<const SyncRecord<Data>>(std::move(record));
+}
+
+/// A state as the remote has it: whatever status it came with, it is synced or deleted here.
+template <class Data>
+[[nodiscard]] RecordPtr<Data> remote_state(SyncRecord<Data> record) {
+    if (!record.is_deleted()) record.status = SyncStatus::synced;
+    return shared(std::move(record));
+}
+
+/// The status of an unsent edit: `pending` as long as the remote has nothing alive to modify.
+template <class Data>
+[[nodiscard]] SyncStatus status_of_edit(const Entry<Data>& entry) noexcept {
+    return entry.base && !entry.base->is_deleted() ? SyncStatus::modified : SyncStatus::pending;
+}
+
+/// Makes `base` the remote's state, and remembers the revision that it leaves behind.
+template <class Data>
+void move_base(Entry<Data>& entry, RecordPtr<Data> base) {
+    if (entry.base && !entry.base->revision.empty() && entry.base->revision != base->revision) {
+        if (entry.superseded.size() >= superseded_limit) {
+            entry.superseded.erase(entry.superseded.begin());
+        }
+        entry.superseded.push_back(entry.base->revision);
+    }
+    std::erase(entry.superseded, base->revision);
+    entry.base = std::move(base);
+}
+
+/// Everything is settled: local is base. A deletion keeps its stamps, not its content.
+template <class Data>
+void make_clean(Entry<Data>& entry, Timestamp now) {
+    if (entry.base->is_deleted()) {
+        SyncRecord<Data> husk{.id = entry.base->id,
+                              .status = SyncStatus::deleted,
+                              .updated_at = entry.base->updated_at,
+                              .version = entry.base->version,
+                              .revision = entry.base->revision};
+        entry.base = shared(std::move(husk));
+        entry.settled_at = now;
+    }
+    entry.local = entry.base;
+    entry.sent.clear();
+    entry.retry.reset();
+    entry.theirs = nullptr;
+    entry.conflicted = false;
+}
+
+/// Puts an unsent edit on the remote's newest state: it stays dirty and is a new edit, because an
+/// operation id that the remote may have seen must not stand for another outcome.
+template <class Data>
+void rebase_edit(Entry<Data>& entry, SyncRecord<Data> edit) {
+    if (!edit.is_deleted()) edit.status = status_of_edit(entry);
+    edit.revision = entry.base->revision;
+    entry.local = shared(std::move(edit));
+    entry.sequence = next_sequence;
+    entry.sent.clear();
+    entry.theirs = nullptr;
+    entry.conflicted = false;
+}
+
+/// Lifts an unsent edit above a base that was stamped higher than it, as another edit: states below
+/// base would be taken for stale reads by other devices.
+template <class Data>
+void lift_edit(Entry<Data>& entry, const Moment& moment) {
+    const Stamp base = stamp_of(*entry.base);
+    if (entry.local->version >= base.version && entry.local->updated_at >= base.updated_at) return;
+    const bool retry_holds = entry.active_retry() != nullptr;
+    SyncRecord<Data> edit = *entry.local;
+    set_stamp(edit, above(highest_stamp(entry), moment));
+    entry.local = shared(std::move(edit));
+    entry.sequence = next_sequence;
+    if (retry_holds) entry.retry->sequence = next_sequence;
+}
+
+/// The remote's state becomes ours; `known` is null for a record we never had.
+template <class Data>
+[[nodiscard]] Entry<Data> taken(const Entry<Data>* known, SyncRecord<Data> remote, Timestamp now) {
+    Entry<Data> entry = known ? *known : Entry<Data>{};
+    if (known == nullptr) entry.sequence = next_sequence;
+    move_base(entry, remote_state(std::move(remote)));
+    make_clean(entry, now);
+    entry.pulled_since_ack = true;
+    entry.absent_once = false;
+    return entry;
+}
+
+/// The remote holds what we hold, perhaps normalised or under new stamps: base follows it, and so
+/// does local unless it is an unsent edit.
+template <class Data>
+[[nodiscard]] Entry<Data> refreshed(Entry<Data> entry, SyncRecord<Data> remote,
+                                    const Moment& moment) {
+    const bool is_clean = entry.is_clean();
+    move_base(entry, remote_state(std::move(remote)));
+    entry.pulled_since_ack = true;
+    entry.absent_once = false;
+    if (is_clean) {
+        make_clean(entry, moment.now);
+    } else {
+        lift_edit(entry, moment);
+    }
+    return entry;
+}
+
+/// The remote has our base under new stamps: our edit stays, above them.
+template <class Data>
+[[nodiscard]] Entry<Data> rebased(Entry<Data> entry, SyncRecord<Data> remote,
+                                  const Moment& moment) {
+    const bool retry_holds = entry.active_retry() != nullptr;
+    const Stamp theirs = stamp_of(remote);
+    const Stamp highest = highest_stamp(entry);
+    move_base(entry, remote_state(std::move(remote)));
+    SyncRecord<Data> edit = *entry.local;
+    if (edit.version <= theirs.version || edit.updated_at <= theirs.updated_at) {
+        Stamp floor = theirs;
+        floor.raise(highest);
+        set_stamp(edit, above(floor, moment));
+    }
+    rebase_edit(entry, std::move(edit));
+    if (retry_holds) entry.retry->sequence = entry.sequence;
+    entry.pulled_since_ack = true;
+    entry.absent_once = false;
+    return entry;
+}
+
+/// A conflict is decided (law 4): a winner that is the remote's state leaves nothing to push; any
+/// other is stamped above both sides, rebased on the remote's state, and dirty.
+template <class Data>
+[[nodiscard]] Entry<Data> settled(Entry<Data> entry, SyncRecord<Data> theirs,
+                                  SyncRecord<Data> winner, const Moment& moment) {
+    if (same_content(winner, theirs)) return taken(&entry, std::move(theirs), moment.now);
+    Stamp floor = highest_stamp(entry);
+    floor.raise(stamp_of(theirs));
+    move_base(entry, remote_state(std::move(theirs)));
+    set_stamp(winner, above(floor, moment));
+    rebase_edit(entry, std::move(winner));
+    entry.pulled_since_ack = true;
+    entry.absent_once = false;
+    return entry;
+}
+
+/// No decision yet: the remote's state waits on the entry, for a resolver in the next cycle, or for
+/// the user (`conflicted`).
+template <class Data>
+[[nodiscard]] Entry<Data> waiting(Entry<Data> entry, SyncRecord<Data> theirs, bool for_user) {
+    entry.theirs = remote_state(std::move(theirs));
+    entry.conflicted = for_user;
+    if (for_user && entry.is_visible() && entry.local->status != SyncStatus::conflicted) {
+        entry.local = shared(entry.local->with_status(SyncStatus::conflicted));
+    }
+    return entry;
+}
+
+/// The commit before a push: the state that is about to be sent is remembered with its operation.
+template <class Data>
+[[nodiscard]] Entry<Data> staged(Entry<Data> entry, const std::string& operation_id) {
+    auto found = std::find_if(entry.sent.begin(), entry.sent.end(),
+                              [&](const auto& sent) { return sent.operation_id == operation_id; });
+    if (found == entry.sent.end()) {
+        found = entry.sent.insert(entry.sent.end(), {operation_id, entry.sequence, entry.local, 0});
+    }
+    found->record = entry.local;  // the same edit, perhaps on a newer base by now
+    ++found->attempts;
+    return entry;
+}
+
+/// The last send never reached the remote: it counts as not sent. An earlier one still may have.
+template <class Data>
+[[nodiscard]] Entry<Data> unstaged(Entry<Data> entry, const std::string& operation_id) {
+    for (auto sent = entry.sent.begin(); sent != entry.sent.end(); ++sent) {
+        if (sent->operation_id != operation_id) continue;
+        if (--sent->attempts == 0) entry.sent.erase(sent);
+        break;
+    }
+    return entry;
+}
+
+/// The remote has exactly what was sent (law 2): that becomes base, and an edit made since stays
+/// dirty on top of it. `echo` is the state that a pull showed, which may carry the remote's stamps.
+template <class Data>
+[[nodiscard]] Entry<Data> acknowledged(Entry<Data> entry, const Sent<Data>& sent,
+                                       SyncRecord<Data> echo, const Moment& moment) {
+    const Sequence acknowledged_edit = sent.sequence;
+    move_base(entry, remote_state(std::move(echo)));
+    entry.pulled_since_ack = false;
+    entry.absent_once = false;
+    if (entry.sequence == acknowledged_edit && entry.theirs == nullptr) {
+        make_clean(entry, moment.now);
+        return entry;
+    }
+    std::erase_if(entry.sent,
+                  [&](const auto& earlier) { return earlier.sequence <= acknowledged_edit; });
+    if (entry.retry && entry.retry->sequence <= acknowledged_edit) entry.retry.reset();
+    SyncRecord<Data> edit = *entry.local;
+    edit.revision = entry.base->revision;
+    if (!edit.is_deleted() && !entry.conflicted) edit.status = status_of_edit(entry);
+    entry.local = shared(std::move(edit));
+    lift_edit(entry, moment);
+    return entry;
+}
+
+}  // namespace sync_engine::rules

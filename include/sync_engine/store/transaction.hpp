@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/edit_rules.hpp>
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/entry_table.hpp>
+#include <sync_engine/store/stamp.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// One record as a transaction leaves it; without an entry it is to be forgotten.
+template <class Data>
+struct Written {
+    std::string id{};
+    Outcome<Data> outcome{};
+};
+
+/// Several edits that become one commit. Given to the body of `LocalStore::transact`, and of no use
+/// after it.
+///
+/// It sees its own edits; the store and its other readers do not until the commit. Every edit that
+/// a store offers is one of these: what is said of it here holds there too. An edit that throws
+/// leaves the transaction as it was before that edit.
+template <class Data>
+class Transaction {
+public:
+    Transaction(const EntryTable<Data>& table, Moment moment) : table_(table), moment_(moment) {}
+
+    /// Stores an edit and marks it for the next push. With status `deleted` it is `remove`. Throws
+    /// `InvalidRecord` if the record could never travel.
+    void put(SyncRecord<Data> record) {
+        check_record(record);
+        put_checked(std::move(record));
+    }
+
+    /// `put` for each, or for none if one of them is refused.
+    void put_all(std::vector<SyncRecord<Data>> records) {
+        for (const auto& record : records) check_record(record);
+        for (auto& record : records) put_checked(std::move(record));
+    }
+
+    /// Lets `change(Data&)` change the data and stamps the record. False if it changed nothing;
+    /// throws `NotFound` where there is no such record.
+    template <class Body>
+    bool update(std::string_view id, Body&& change) {
+        const Entry<Data>* found = visible(id);
+        if (found == nullptr) {
+            throw NotFound("record " + quoted(id) +
+                           " cannot be updated: the store does not have it");
+        }
+        Entry<Data> known = *found;  // the body may edit this transaction, which moves its entries
+        SyncRecord<Data> record = *known.local;
+        std::forward<Body>(change)(record.data);
+        if (same_content(record, *known.local)) return false;
+        check_record(record);
+        write(rules::edited(std::move(known), std::move(record), moment_));
+        return true;
+    }
+
+    /// Deletes the record; false if the store does not have it. What the remote knows becomes a
+    /// tombstone that travels, what it never saw just disappears.
+    bool remove(std::string_view id) {
+        const Entry<Data>* known = entry(id);
+        if (known == nullptr || (known->is_deleted() && !known->conflicted)) return false;
+        write_outcome(id, rules::removed(*known, moment_));
+        return true;
+    }
+
+    /// Gives up the unsent edit, tombstone or dead letter: back to the last agreed state, or to
+    /// theirs on a conflict. False if there was nothing to give up.
+    bool discard_changes(std::string_view id) {
+        const Entry<Data>* known = entry(id);
+        if (known == nullptr || known->is_clean()) return false;
+        write_outcome(id, rules::discarded(*known, moment_.now));
+        return true;
+    }
+
+    /// Forgets a clean record here and only here; the remote keeps it. False if the store does not
+    /// have it; throws `Refused` where an unsent edit would be lost.
+    bool evict(std::string_view id) {
+        const Entry<Data>* known = visible(id);
+        if (known == nullptr) return false;
+        if (!known->is_clean() || !known->sent.empty() || known->theirs != nullptr) {
+            throw Refused(
+                "record " + quoted(id) +
+                " cannot be evicted: it has changes that the remote has not acknowledged; "
+                "sync first, or discard them");
+        }
+        write_outcome(id, std::nullopt);
+        return true;
+    }
+
+    /// Says that the remote has the record as it is here. False if the store does not have it;
+    /// throws `Refused` on a conflict, which has to be resolved.
+    bool mark_synced(std::string_view id) {
+        const Entry<Data>* known = entry(id);
+        if (known == nullptr || known->is_husk()) return false;
+        if (known->conflicted) {
+            throw Refused("record " + quoted(id) +
+                          " cannot be marked as synced: it is in conflict; resolve it");
+        }
+        if (!known->is_clean()) write(rules::marked_synced(*known, moment_.now));
+        return true;
+    }
+
+    /// Says that the record is to be pushed again as it is. False if the store does not have it.
+    bool mark_modified(std::string_view id) {
+        const Entry<Data>* known = visible(id);
+        if (known == nullptr) return false;
+        write(rules::marked_modified(*known, moment_));
+        return true;
+    }
+
+    /// Decides a conflict against the newest remote state. Throws `NotFound` where there is none.
+    void resolve(std::string_view id, SyncRecord<Data> record) {
+        const Entry<Data>& known = in_conflict(id);
+        if (record.id != id) {
+            throw InvalidRecord("conflict on record " + quoted(id) +
+                                " cannot be resolved by a record with another id, " +
+                                quoted(record.id));
+        }
+        check_record(record);
+        write(rules::settled(known, *known.theirs, std::move(record), moment_));
+    }
+
+    /// Decides a conflict as it was listed. Throws `Refused` if the remote state has moved since.
+    void resolve(const Conflict<Data>& conflict, SyncRecord<Data> record) {
+        if (!(*in_conflict(conflict.id).theirs == conflict.theirs)) {
+            throw Refused("conflict on record " + quoted(conflict.id) +
+                          " cannot be resolved: the remote state has changed since it was listed; "
+                          "list the conflicts again");
+        }
+        resolve(conflict.id, std::move(record));
+    }
+
+    /// The record as this transaction sees it; nothing if it is not there or deleted.
+    [[nodiscard]] std::optional<SyncRecord<Data>> get(std::string_view id) const {
+        const Entry<Data>* known = visible(id);
+        if (known == nullptr) return std::nullopt;
+        return *known->local;
+    }
+
+    /// The same without a copy; null if it is not there or deleted.
+    [[nodiscard]] RecordPtr<Data> find(std::string_view id) const {
+        const Entry<Data>* known = visible(id);
+        return known == nullptr ? nullptr : known->local;
+    }
+
+    /// What is to be committed, in the order of the first edit of each record; for the store.
+    [[nodiscard]] std::vector<Written<Data>> take() { return std::move(written_); }
+
+    /// The entry as this transaction sees it, or null; for the store.
+    [[nodiscard]] const Entry<Data>* entry(std::string_view id) const {
+        if (!written_.empty()) {
+            const auto found = places_.find(std::string{id});
+            if (found != places_.end()) {
+                const auto& outcome = written_[found->second].outcome;
+                return outcome ? &*outcome : nullptr;
+            }
+        }
+        return table_.find(id);
+    }
+
+    /// Replaces an entry; for the store.
+    void write(Entry<Data> changed) {
+        std::string id = changed.local->id;
+        write_outcome(id, std::move(changed));
+    }
+
+private:
+    void put_checked(SyncRecord<Data> record) {
+        const Entry<Data>* known = entry(record.id);
+        if (known == nullptr) return write(rules::created(std::move(record)));
+        if (record.is_deleted()) {
+            remove(record.id);
+            return;
+        }
+        if (rules::is_edit(*known->local, record)) {
+            write(rules::edited(*known, std::move(record), moment_));
+        }
+    }
+
+    [[nodiscard]] const Entry<Data>* visible(std::string_view id) const {
+        const Entry<Data>* known = entry(id);
+        return known != nullptr && known->is_visible() ? known : nullptr;
+    }
+
+    [[nodiscard]] const Entry<Data>& in_conflict(std::string_view id) const {
+        const Entry<Data>* known = entry(id);
+        if (known == nullptr || !known->conflicted) {
+            throw NotFound("record " + quoted(id) + " has no conflict to resolve");
+        }
+        return *known;
+    }
+
+    void write_outcome(std::string_view id, Outcome<Data> outcome) {
+        const auto [place, is_new] = places_.try_emplace(std::string{id}, written_.size());
+        if (is_new) {
+            written_.push_back({place->first, std::move(outcome)});
+        } else {
+            written_[place->second].outcome = std::move(outcome);
+        }
+    }
+
+    const EntryTable<Data>& table_;
+    Moment moment_;
+    std::vector<Written<Data>> written_;
+    std::unordered_map<std::string, std::size_t> places_;
+};
+
+}  // namespace sync_engine

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include <sync_engine/store/retry_state.hpp>
+
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <string>
+
+using namespace std::chrono_literals;
+using namespace sync_engine;
+
+namespace {
+
+const Timestamp noon{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 12h};
+
+}  // namespace
+
+TEST_CASE("a wait is over when its length has passed", "[store]") {
+    const Wait wait{noon, 10s};
+
+    CHECK_FALSE(wait.is_over(noon));
+    CHECK_FALSE(wait.is_over(noon + 10s - 1us));
+    CHECK(wait.is_over(noon + 10s));
+    CHECK(wait.is_over(noon + 24h));
+    CHECK(wait.until() == noon + 10s);
+}
+
+TEST_CASE("a wait of no length is over at once", "[store]") {
+    CHECK(Wait{}.is_over(noon));
+    CHECK(Wait{noon, 0ms}.is_over(noon));
+    CHECK(Wait{noon, -1s}.is_over(noon));
+}
+
+TEST_CASE("a clock that is set back ends a wait", "[store]") {
+    CHECK(Wait{noon, 10s}.is_over(noon - 1us));
+    CHECK(Wait{noon, 10s}.is_over(Timestamp{}));
+}
+
+TEST_CASE("an edit is due when both of its waits have ended", "[store]") {
+    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon, 5s}}.due() == noon + 10s);
+    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon + 6s, 5s}}.due() == noon + 11s);
+    CHECK(RetryState{}.due() == Timestamp{});
+}
+
+TEST_CASE("the newest failures are remembered, oldest first", "[store]") {
+    RetryState state;
+    for (int n = 0; n < 25; ++n) state.remember({"a", std::to_string(n), noon});
+
+    REQUIRE(state.history.size() == RetryState::history_limit);
+    CHECK(state.history.front().message == "5");
+    CHECK(state.history.back().message == "24");
+}
