@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/remote/remote_error.hpp>
+#include <sync_engine/remote/stop_token.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sync_engine::detail {
+
+/// The future was not ready in time, and may have its effect all the same.
+class TimedOut : public RemoteError {
+public:
+    using RemoteError::RemoteError;
+};
+
+/// Somebody asked to stop while the future was waited for.
+class StoppedWaiting : public RemoteError {
+public:
+    using RemoteError::RemoteError;
+};
+
+/// Keeps futures that nobody waits for any more until they are ready: the destructor of one that
+/// `std::async` made would block. One lot for the process, which ends without waiting for them.
+class ParkingLot {
+public:
+    [[nodiscard]] static ParkingLot& instance() {
+        static auto* const lot = new ParkingLot;  // never destroyed, on purpose
+        return *lot;
+    }
+
+    template <class Value>
+    void park(std::future<Value> future) {
+        auto parked = std::make_unique<ParkedFuture<Value>>(std::move(future));
+        const std::lock_guard lock(mutex_);
+        std::erase_if(parked_, [](const auto& each) { return each->is_ready(); });
+        parked_.push_back(std::move(parked));
+    }
+
+private:
+    class Parked {
+    public:
+        Parked() = default;
+        Parked(const Parked&) = delete;
+        Parked& operator=(const Parked&) = delete;
+        virtual ~Parked() = default;
+        [[nodiscard]] virtual bool is_ready() const = 0;
+    };
+
+    template <class Value>
+    class ParkedFuture final : public Parked {
+    public:
+        explicit ParkedFuture(std::future<Value> future) : future_(std::move(future)) {}
+        [[nodiscard]] bool is_ready() const override {
+            return future_.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+        }
+
+    private:
+        std::future<Value> future_;
+    };
+
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Parked>> parked_;
+};
+
+/// Waits for futures of callbacks, but not for ever.
+///
+/// A future has no way to call back, so a stop is noticed between short waits; a value is noticed
+/// at once. A deferred future never becomes ready by waiting, so it is run here and now.
+struct Awaiter {
+    StopToken stop{};
+    std::chrono::milliseconds timeout{0};  ///< zero or less: none
+    std::chrono::milliseconds poll{0};     ///< how long to wait before looking at `stop` again
+    std::function<std::chrono::nanoseconds()> monotonic{};
+
+    template <class Value>
+    Value operator()(std::future<Value> future) const {
+        if (!future.valid()) throw RemoteError("the callback returned an empty future");
+        const auto began = monotonic();
+        auto wait = std::chrono::milliseconds{0};
+        for (;;) {
+            if (future.wait_for(wait) != std::future_status::timeout) return future.get();
+            const auto waited = monotonic() - began;
+            if (stop.stop_requested()) {
+                ParkingLot::instance().park(std::move(future));
+                throw StoppedWaiting("stopped while waiting for the callback");
+            }
+            if (timeout.count() > 0 && waited >= timeout) {
+                ParkingLot::instance().park(std::move(future));
+                throw TimedOut("the callback was not ready within " +
+                               std::to_string(timeout.count()) + " ms");
+            }
+            wait = poll;
+            if (timeout.count() > 0) {
+                const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                    timeout - waited + std::chrono::milliseconds{1});
+                wait = std::min(poll, left);
+            }
+        }
+    }
+};
+
+}  // namespace sync_engine::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+namespace sync_engine {
+
+/// Runs a task: at once, on a thread, on a queue. A task that it drops without running ends the
+/// sync with a broken promise.
+using Executor = std::function<void(std::function<void()>)>;
+
+/// The executor that runs a sync on the thread that asked for it: for a game loop, a simulation, a
+/// platform without threads.
+[[nodiscard]] inline Executor inline_executor() {
+    return [](const std::function<void()>& task) { task(); };
+}
+
+/// What an engine is given from outside (law 12). Time of day and randomness are the store's.
+struct EngineOptions {
+    /// Where a sync runs; none: on a thread that each sync starts.
+    Executor executor{};
+    /// A clock that never goes back, for time-outs alone.
+    std::function<std::chrono::nanoseconds()> monotonic = [] {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(
+            std::chrono::steady_clock::now().time_since_epoch());
+    };
+    /// How long a stop may go unnoticed while a callback's future is waited for: too short for a
+    /// person to notice, long enough to cost nothing.
+    std::chrono::milliseconds poll_interval{10};
+    /// The longest that a remote may ask us to wait; a broken one may say years.
+    std::chrono::milliseconds max_retry_after = std::chrono::hours{1};
+};
+
+}  // namespace sync_engine

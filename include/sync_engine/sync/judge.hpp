@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/conflict/reconcile.hpp>
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/stamp.hpp>
+#include <sync_engine/store/sync_rules.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace sync_engine {
+
+/// How we came to know a remote state.
+enum class Source {
+    pull,     ///< from a pull, which may be served by a replica that lags
+    rescan,   ///< from a full scan after a reset: the remote starts over, so nothing is stale
+    verdict,  ///< the remote named it when it refused our push: it is what it holds
+};
+
+/// What a remote state comes to for one record.
+enum class Judgement {
+    nothing,        ///< it tells us nothing new
+    adopted,        ///< the entry changes, nobody has to decide
+    acknowledged,   ///< it is what we sent: our push went through (law 5)
+    conflict,       ///< a resolver has to decide
+    contradiction,  ///< a conflict was claimed where the remote holds just what we started from
+};
+
+template <class Data>
+struct Judged {
+    Judgement judgement = Judgement::nothing;
+    Outcome<Data> entry{};  ///< what it becomes, where the judgement changes it
+};
+
+namespace detail {
+
+/// Older than what we know in both stamps; for a remote without times: a revision left behind.
+template <class Data>
+bool is_stale(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
+    if (entry.base == nullptr) return false;
+    if (remote.updated_at != Timestamp{}) {
+        return remote.version < entry.base->version && remote.updated_at < entry.base->updated_at;
+    }
+    const auto& left = entry.superseded;
+    return !remote.revision.empty() &&
+           std::find(left.begin(), left.end(), remote.revision) != left.end();
+}
+
+/// Older than the state that waits, which came after base: a replica that lags shows it.
+template <class Data>
+bool is_behind_theirs(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
+    if (entry.theirs == nullptr) return false;
+    if (entry.base && !remote.revision.empty() && remote.revision == entry.base->revision) {
+        return true;
+    }
+    return remote.updated_at != Timestamp{} && remote.version < entry.theirs->version &&
+           remote.updated_at < entry.theirs->updated_at;
+}
+
+/// The newest state sent and not answered whose content the remote shows.
+template <class Data>
+const Sent<Data>* echo_of(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
+    const auto found = std::find_if(entry.sent.rbegin(), entry.sent.rend(), [&](const auto& sent) {
+        return same_content(*sent.record, remote);
+    });
+    return found == entry.sent.rend() ? nullptr : &*found;
+}
+
+/// A remote without times says nothing about stamps: the state it shows keeps the ones we know.
+template <class Data>
+SyncRecord<Data> with_known_stamps(SyncRecord<Data> remote, const SyncRecord<Data>& known) {
+    if (remote.updated_at == Timestamp{}) set_stamp(remote, stamp_of(known));
+    return remote;
+}
+
+template <class Data>
+Judged<Data> refresh(const Entry<Data>& entry, SyncRecord<Data> remote, const Moment& moment) {
+    remote = with_known_stamps(std::move(remote), *entry.base);
+    if (!remote.is_deleted()) remote.status = SyncStatus::synced;
+    const bool is_news = !(remote == *entry.base) || !entry.pulled_since_ack || entry.absent_once;
+    if (!is_news) return {};
+    if (entry.is_husk() && stamp_of(remote) == stamp_of(*entry.base) &&
+        remote.revision == entry.base->revision) {
+        return {};
+    }
+    return {Judgement::adopted, rules::refreshed(entry, std::move(remote), moment)};
+}
+
+/// Base on the remote under other stamps. A remote that shows exactly base changes nothing.
+template <class Data>
+Judged<Data> rebase(const Entry<Data>& entry, SyncRecord<Data> remote, Source source,
+                    const Moment& moment) {
+    remote = with_known_stamps(std::move(remote), *entry.base);
+    if (remote.revision == entry.base->revision) {
+        if (source == Source::verdict) return {Judgement::contradiction, {}};
+        if (stamp_of(remote) == stamp_of(*entry.base) && entry.theirs == nullptr) return {};
+    }
+    return {Judgement::adopted, rules::rebased(entry, std::move(remote), moment)};
+}
+
+/// `judge` for a record that the store knows.
+template <class Data>
+Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remote, Source source,
+                         const Moment& moment) {
+    if (source == Source::pull && is_stale(*entry, remote)) return {};
+
+    const SyncRecord<Data>* base = entry->base.get();
+    const bool is_same_revision =
+        base != nullptr && !base->revision.empty() && base->revision == remote.revision;
+    if (is_same_revision) {
+        if (source == Source::verdict && same_content(*base, remote)) {
+            return {Judgement::contradiction, {}};
+        }
+        if (entry->theirs == nullptr) return refresh(*entry, remote, moment);
+    }
+    const bool is_behind = source == Source::pull && is_behind_theirs(*entry, remote);
+    if (const auto* echo = echo_of(*entry, remote)) {
+        Entry<Data> acked = *entry;
+        if (!is_behind) {  // the remote has moved on from what waits
+            acked.theirs = nullptr;
+            acked.conflicted = false;
+        }
+        return {Judgement::acknowledged,
+                rules::acknowledged(std::move(acked), *echo,
+                                    with_known_stamps(remote, *echo->record), moment)};
+    }
+    if (is_behind) return {};
+    const SyncRecord<Data>& local = *entry->local;
+    switch (reconcile(base, &local, remote)) {
+        case Reconciliation::unchanged:
+            if (entry->is_clean()) return refresh(*entry, remote, moment);
+            return rebase(*entry, remote, source, moment);
+        case Reconciliation::rebase:
+            return rebase(*entry, remote, source, moment);
+        case Reconciliation::agree:
+            return {Judgement::adopted,
+                    rules::taken(entry, with_known_stamps(remote, local), moment.now)};
+        case Reconciliation::take:
+            // Local equals base again, but what was sent in between may be part of this state.
+            if (entry->sent.empty()) {
+                return {Judgement::adopted, rules::taken(entry, remote, moment.now)};
+            }
+            break;
+        case Reconciliation::conflict:
+            break;
+    }
+    if (!entry->conflicted) return {Judgement::conflict, {}};
+    if (*entry->theirs == remote) return {};
+    return {Judgement::adopted, rules::waiting(*entry, remote, true)};
+}
+
+}  // namespace detail
+
+/// After a reset the remote may show revisions again that it had left behind.
+template <class Data>
+void forget_superseded(Outcome<Data>& outcome, Source source) {
+    if (outcome && source == Source::rescan) outcome->superseded.clear();
+}
+
+/// Judges a remote state of a record against all that the store knows of it; `entry` is null if it
+/// knows nothing. Pure. The order of the questions is the point: stale, normalised, echo, and only
+/// then the three-way comparison.
+template <class Data>
+[[nodiscard]] Judged<Data> judge(const Entry<Data>* entry, const SyncRecord<Data>& remote,
+                                 Source source, const Moment& moment) {
+    if (entry == nullptr) return {Judgement::adopted, rules::taken(entry, remote, moment.now)};
+    auto judged = detail::judge_known(entry, remote, source, moment);
+    forget_superseded(judged.entry, source);
+    return judged;
+}
+
+}  // namespace sync_engine

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/store/retry_state.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <iterator>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// A dirty record that waits for its turn to be pushed.
+struct PushCandidate {
+    std::string id{};
+    Sequence sequence = 0;
+    bool suspect = false;       ///< it failed alone while others passed
+    unsigned failed_alone = 0;  ///< how often it was alone in a call that failed
+    bool has_failed = false;    ///< any earlier failure
+};
+
+/// Who is pushed with whom, and what to do when a whole batch fails (law 9): halve it until the
+/// poison stands alone and the rest has passed, then grow again. A value without a clock.
+///
+/// Never-failed changes go first; suspects go last, each alone. When too many calls in a row have
+/// failed, it is the remote and not a record: the plan gives up, long before it has tried each
+/// record of a large outbox by itself.
+class PushPlan {
+public:
+    PushPlan() = default;
+    explicit PushPlan(std::size_t limit) : limit_(std::max<std::size_t>(limit, 1)), size_(limit_) {}
+
+    /// Sets what is to be pushed, in its order of edits.
+    void fill(std::vector<PushCandidate> candidates) {
+        std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+            return std::tuple(a.suspect, a.failed_alone, a.has_failed) <
+                   std::tuple(b.suspect, b.failed_alone, b.has_failed);
+        });
+        queue_.assign(std::make_move_iterator(candidates.begin()),
+                      std::make_move_iterator(candidates.end()));
+    }
+
+    /// Adds a record to this cycle: the winner of a conflict that a push revealed.
+    void push_again(PushCandidate candidate) {
+        const auto first_suspect = std::find_if(queue_.begin(), queue_.end(),
+                                                [](const auto& each) { return each.suspect; });
+        queue_.insert(first_suspect, std::move(candidate));
+    }
+
+    /// The next batch; empty when nothing is left or the plan has given up.
+    [[nodiscard]] std::vector<PushCandidate> next() {
+        std::vector<PushCandidate> batch;
+        if (has_given_up()) return batch;
+        while (!queue_.empty() && batch.size() < size_) {
+            if (queue_.front().suspect && !batch.empty()) break;
+            batch.push_back(std::move(queue_.front()));
+            queue_.pop_front();
+            if (batch.back().suspect) break;
+        }
+        return batch;
+    }
+
+    /// A reply came for a batch, whatever it said: the next one may be larger.
+    void replied() {
+        failures_in_a_row_ = 0;
+        size_ = std::min(limit_, size_ * 2);
+    }
+
+    /// A batch of several failed whole: its records wait for their turn in halves of it.
+    void halve(std::vector<PushCandidate> batch) {
+        size_ = std::max<std::size_t>(batch.size() / 2, 1);
+        queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
+                      std::make_move_iterator(batch.end()));
+    }
+
+    /// A call failed whole, and the failure may be the remote's.
+    void count_failure(std::size_t batch_size) {
+        if (failures_in_a_row_ == 0) {
+            patience_ = 2;
+            for (std::size_t size = batch_size; size > 1; size = (size + 1) / 2) ++patience_;
+        }
+        ++failures_in_a_row_;
+    }
+
+    /// True after log2(batch) + 2 whole failures in a row: halving has had its chance.
+    [[nodiscard]] bool has_given_up() const noexcept {
+        return failures_in_a_row_ > 0 && failures_in_a_row_ >= patience_;
+    }
+
+    [[nodiscard]] std::size_t remaining() const noexcept { return queue_.size(); }
+
+private:
+    std::size_t limit_ = 1;
+    std::size_t size_ = 1;
+    std::size_t failures_in_a_row_ = 0;
+    std::size_t patience_ = 0;
+    std::deque<PushCandidate> queue_;
+};
+
+}  // namespace sync_engine

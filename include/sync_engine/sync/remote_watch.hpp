@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/timestamp.hpp>
+#include <sync_engine/retry/retry_queue.hpp>
+#include <sync_engine/store/storage.hpp>
+#include <sync_engine/sync/sync_options.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace sync_engine {
+
+/// What a cycle learns of the remote as a whole: whether to call it at all, and how it is doing
+/// afterwards. A value.
+class RemoteWatch {
+public:
+    /// `longest` is the longest that the remote may ask us to wait, also in what was stored.
+    RemoteWatch(RemoteHealth health, std::chrono::milliseconds longest)
+        : health_(health), longest_(std::max(longest, std::chrono::milliseconds{0})) {
+        health_.asked.length = clamped(health_.asked.length);
+    }
+
+    /// Why the remote is not to be called now; empty if it may be. What it asked for always holds,
+    /// our own backoff only against a timer.
+    [[nodiscard]] std::string reason_to_wait(RetryMode retry, Timestamp now) const {
+        if (!health_.asked.is_over(now)) {
+            return "the remote asked to wait until " + text(health_.asked.until());
+        }
+        if (retry == RetryMode::when_due && !health_.backoff.is_over(now)) {
+            return "the remote failed " + std::to_string(health_.failures) +
+                   " times in a row; the next try is due at " + text(health_.backoff.until());
+        }
+        return {};
+    }
+
+    void answered() noexcept { has_answered_ = true; }
+    void failed() noexcept { has_failed_ = true; }
+
+    void asked_to_wait(std::chrono::milliseconds wait, Timestamp now) {
+        has_asked_ = true;
+        health_.asked = {now, clamped(wait)};
+    }
+
+    /// What is to be stored at the end, if anything: a cycle in which the remote failed lengthens
+    /// the backoff by one, one in which it answered ends it.
+    [[nodiscard]] std::optional<RemoteHealth> outcome(const RetryOptions& retry, Timestamp now,
+                                                      std::uint64_t random) const {
+        RemoteHealth health = health_;
+        if (has_failed_) {
+            ++health.failures;
+            health.backoff = {now, retry.delay(health.failures, random)};
+            return health;
+        }
+        if (has_asked_) return health;
+        const bool was_ill = health.failures > 0 || health.asked.length.count() > 0;
+        if (has_answered_ && was_ill) return RemoteHealth{};
+        return std::nullopt;
+    }
+
+private:
+    [[nodiscard]] std::chrono::milliseconds clamped(std::chrono::milliseconds wait) const {
+        return std::clamp(wait, std::chrono::milliseconds{0}, longest_);
+    }
+
+    static std::string text(Timestamp at) {
+        try {
+            return to_iso8601(at);
+        } catch (const FormatError&) {
+            return "a time beyond the calendar";
+        }
+    }
+
+    RemoteHealth health_;
+    std::chrono::milliseconds longest_;
+    bool has_answered_ = false;
+    bool has_failed_ = false;
+    bool has_asked_ = false;
+};
+
+}  // namespace sync_engine

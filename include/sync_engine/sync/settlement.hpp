@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/step.hpp>
+#include <sync_engine/sync/action.hpp>
+#include <sync_engine/sync/news.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// Turns news into one committed step: read the entries, rule, resolve what is in conflict, commit;
+/// and again for the records that have moved meanwhile, until none has.
+///
+/// A value that touches nothing, like the cycle that drives it. The step's other parts (cursor,
+/// health, metadata) ride with the commit.
+template <class Data>
+class Settlement {
+public:
+    /// What a committed decision came to, for the result and for the push that follows.
+    struct Settled {
+        std::string id{};
+        Outcome<Data> entry{};
+        Effect effect{};
+    };
+
+    Settlement() = default;
+    /// `frame` is the step without decisions.
+    Settlement(std::vector<News<Data>> news, Step<Data> frame)
+        : open_(std::move(news)), frame_(std::move(frame)) {}
+
+    /// The first action. Nothing, here and below: everything is settled.
+    [[nodiscard]] std::optional<Action<Data>> begin() {
+        if (open_.empty()) return commit();
+        ReadEntries reading;
+        reading.ids.reserve(open_.size());
+        for (const auto& each : open_) reading.ids.push_back(each.id);
+        return reading;
+    }
+
+    /// Takes the entries that `begin` asked for.
+    [[nodiscard]] std::optional<Action<Data>> on_entries(EntriesRead<Data> read,
+                                                         const RulingContext& context) {
+        for (std::size_t each = 0; each < open_.size(); ++each) {
+            rule(open_[each], std::move(read.entries[each]), context);
+        }
+        return next();
+    }
+
+    /// Takes the resolver's word on the conflict that was asked about last.
+    [[nodiscard]] std::optional<Action<Data>> on_resolved(Resolved<Data> resolved,
+                                                          const RulingContext& context) {
+        Dispute dispute = std::move(disputes_.front());
+        disputes_.pop_front();
+        auto ruling = rule_on_winner(*dispute.entry, std::move(dispute.remote),
+                                     std::move(resolved.winner), dispute.source, context);
+        ruling.effect.error = std::move(resolved.error);
+        decide(std::move(dispute.id), dispute.entry, std::move(ruling));
+        return next();
+    }
+
+    /// Takes what became of the commit.
+    [[nodiscard]] std::optional<Action<Data>> on_committed(StepResult result) {
+        is_superseded_ = result.superseded;
+        if (is_superseded_) return std::nullopt;
+        const std::unordered_set<std::string> moved(result.moved.begin(), result.moved.end());
+        for (auto& decided : decided_) {
+            if (!moved.contains(decided.id)) settled_.push_back(std::move(decided));
+        }
+        decided_.clear();
+        std::erase_if(open_, [&](const auto& news) { return !moved.contains(news.id); });
+        if (open_.empty()) return std::nullopt;
+        ++round_;
+        return begin();
+    }
+
+    /// The store was cleared, or its cursor moved, under the sync: nothing was committed.
+    [[nodiscard]] bool is_superseded() const noexcept { return is_superseded_; }
+
+    /// What was committed.
+    [[nodiscard]] std::vector<Settled>& settled() noexcept { return settled_; }
+
+private:
+    /// A conflict that waits for the resolver.
+    struct Dispute {
+        std::string id{};
+        Outcome<Data> entry{};
+        SyncRecord<Data> remote{};
+        Source source = Source::pull;
+    };
+
+    /// Enough for honest edits in between; a record that still moves is edited faster than it can
+    /// be decided, or its resolver edits it.
+    static constexpr int patience = 8;
+
+    void rule(const News<Data>& news, Outcome<Data> entry, const RulingContext& context) {
+        const Entry<Data>* known = entry ? &*entry : nullptr;
+        if (round_ >= patience) return give_up(news);
+        auto ruling = rule_on(known, news, context);
+        if (ruling.kind != Ruling<Data>::Kind::resolve) {
+            return decide(news.id, entry, std::move(ruling));
+        }
+        const auto* state = std::get_if<RemoteState<Data>>(&news.what);
+        disputes_.push_back({news.id, std::move(entry), std::move(ruling.remote),
+                             state != nullptr ? state->source : Source::pull});
+    }
+
+    /// The remote's state is left on the entry, so that the cursor may go on; other news is left
+    /// for the next sync, which finds the record dirty.
+    void give_up(const News<Data>& news) {
+        const auto* state = std::get_if<RemoteState<Data>>(&news.what);
+        if (state == nullptr) return;
+        Decision<Data> decision{.id = news.id};
+        decision.park = state->record;
+        decisions_.push_back(std::move(decision));
+        decided_.push_back({news.id,
+                            {},
+                            {.error = "the record kept changing while its remote state "
+                                      "was decided; the next sync tries again"}});
+    }
+
+    void decide(std::string id, const Outcome<Data>& entry, Ruling<Data> ruling) {
+        if (ruling.kind == Ruling<Data>::Kind::write) {
+            decisions_.push_back(
+                {.id = id, .expected = entry ? entry->generation : 0, .outcome = ruling.outcome});
+        }
+        decided_.push_back({std::move(id), std::move(ruling.outcome), std::move(ruling.effect)});
+    }
+
+    [[nodiscard]] std::optional<Action<Data>> next() {
+        if (disputes_.empty()) return commit();
+        const Dispute& dispute = disputes_.front();
+        ResolveConflict<Data> question{
+            dispute.entry->base, dispute.entry->local, dispute.remote, {}};
+        for (const auto& sent : dispute.entry->sent) question.sent.push_back(sent.record);
+        return question;
+    }
+
+    [[nodiscard]] std::optional<Action<Data>> commit() {
+        const bool is_empty = decisions_.empty() && !frame_.cursor && !frame_.remote_name &&
+                              !frame_.health && !frame_.metadata;
+        if (is_empty) return on_committed({});
+        Step<Data> step = frame_;
+        step.decisions = std::move(decisions_);
+        decisions_.clear();
+        return CommitStep<Data>{std::move(step)};
+    }
+
+    std::vector<News<Data>> open_;
+    Step<Data> frame_;
+    std::vector<Decision<Data>> decisions_;
+    std::deque<Dispute> disputes_;
+    std::vector<Settled> decided_;
+    std::vector<Settled> settled_;
+    int round_ = 0;
+    bool is_superseded_ = false;
+};
+
+}  // namespace sync_engine

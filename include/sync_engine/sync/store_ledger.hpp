@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/retry/retry_queue.hpp>
+#include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/retry_state.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sync_engine::detail {
+
+/// Shows the retry state of a store's own entries as the ledger of a retry queue.
+template <class Data>
+class StoreLedger final : public RetryLedger<Data> {
+public:
+    explicit StoreLedger(LocalStore<Data>& store) : store_(store) {}
+
+    [[nodiscard]] std::vector<RetryEntry<Data>> entries() const override {
+        std::vector<RetryEntry<Data>> listed;
+        for (const auto& entry : store_.read_retrying()) {
+            const RetryState& state = *entry.active_retry();
+            listed.push_back({.record = *entry.local,
+                              .attempts = state.attempts,
+                              .due = state.due(),
+                              .dead = state.dead,
+                              .history = state.history});
+        }
+        return listed;
+    }
+
+    /// Of a record that the store does not have, or has nothing to push of, nothing is kept.
+    void save(const RetryEntry<Data>& entry) override {
+        const Timestamp at = store_.options().clock();
+        store_.update_retry(entry.record.id, [&](std::optional<RetryState>& state) {
+            if (!state) state.emplace();
+            const bool was_dead = std::exchange(state->dead, entry.dead);
+            state->attempts = entry.attempts;
+            state->history = entry.history;
+            state->backoff = {at, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                      std::max(entry.due - at, Timestamp::duration{0}))};
+            if (entry.due <= at) state->asked = {};
+            if (was_dead && !entry.dead) {
+                state->suspect = false;
+                state->failed_alone = 0;
+            }
+        });
+    }
+
+    void erase(std::string_view id) override {
+        store_.update_retry(id, [](std::optional<RetryState>& state) { state.reset(); });
+    }
+
+    [[nodiscard]] Timestamp not_before() const override {
+        const RemoteHealth health = store_.state().health;
+        return std::max(health.backoff.until(), health.asked.until());
+    }
+
+    [[nodiscard]] std::shared_ptr<RetryLedger<Data>> copy() const override {
+        return std::make_shared<StoreLedger>(store_);
+    }
+
+private:
+    LocalStore<Data>& store_;
+};
+
+}  // namespace sync_engine::detail

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+#include "support/catch.hpp"
+#include "support/scenario.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+// When a sync calls the remote, and when it waits: for a record, for the remote, for a person.
+
+using namespace std::chrono_literals;
+using namespace sync_engine;
+using ::test::contains;
+using ::test::Device;
+using ::test::errors_of;
+using ::test::Ids;
+using ::test::Json;
+using ::test::Outbox;
+using ::test::pending_ids;
+using ::test::text_of;
+
+namespace {
+
+const SyncOptions timer{.retry = RetryMode::when_due};
+
+/// How many calls a sync costs the server.
+std::size_t calls_of(Outbox& box, const SyncOptions& options = {}) {
+    const auto before = box.server.pull_calls() + box.server.push_calls();
+    box.sync(options);
+    return box.server.pull_calls() + box.server.push_calls() - before;
+}
+
+}  // namespace
+
+TEST_CASE("a person's sync tries every record again, a timer's only those that are due",
+          "[sync]") {
+    Outbox box{2, {.backoff_base = 1min}};
+    box.server.omit("r0");
+    box.sync();
+    box.device.edit("r1", "new");
+
+    box.sync(timer);
+    CHECK(box.wire.batches_text() == "r1");
+    box.device.clock.advance(1min - 1us);
+    box.sync(timer);
+    CHECK(box.wire.batches.empty());
+    box.sync();
+    CHECK(box.wire.batches_text() == "r0");
+    box.device.clock.advance(2min);
+    box.sync(timer);
+    CHECK(box.wire.batches_text() == "r0");
+}
+
+TEST_CASE("an edit does not wait for the backoff of the edit before it", "[sync]") {
+    Outbox box{1, {.backoff_base = 1h}};
+    box.server.omit("r0");
+    box.sync();
+    box.server.accept_again("r0");
+    box.device.edit("r0", "edited");
+
+    box.sync(timer);
+
+    CHECK(text_of(box.server) == "r0 = \"edited\"\n");
+}
+
+TEST_CASE("a server's wait for one record holds for a person too, and over a restart", "[sync]") {
+    Outbox box{2};
+    box.server.ask_retry("r0", 10min);
+    box.sync();
+    box.server.accept_again("r0");
+    box.device.restart();
+
+    box.device.clock.advance(10min - 1us);
+    box.sync();
+    CHECK(box.wire.batches.empty());
+    CHECK(box.queue().next_due() == box.device.clock.now() + 1us);
+    box.device.clock.advance(1us);
+    box.sync();
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("an edit does not wait for what the server said of the edit before it", "[sync]") {
+    Outbox box{1};
+    box.server.ask_retry("r0", 10min);
+    box.sync();
+    box.server.accept_again("r0");
+    box.device.edit("r0", "edited");
+
+    box.sync();
+
+    CHECK(text_of(box.server) == "r0 = \"edited\"\n");
+}
+
+TEST_CASE("a remote that fails is left alone by timers, longer each time, until it answers",
+          "[sync]") {
+    Outbox box{1, {.backoff_base = 1min, .backoff_multiplier = 2.0, .max_delay = 3min}};
+    box.server.set_offline(true);
+
+    for (const auto wait : {1min, 2min, 3min, 3min}) {
+        CHECK(calls_of(box, timer) == 1);
+        box.device.restart();
+        box.device.clock.advance(wait - 1us);
+        CHECK(calls_of(box, timer) == 0);
+        CHECK(box.queue().next_due().value_or(Timestamp{}) <= box.device.clock.now() + 1us);
+        box.device.clock.advance(1us);
+    }
+    CHECK(calls_of(box) == 1);  // a person may try
+    box.server.set_offline(false);
+    CHECK(box.sync().outcome == SyncOutcome::completed);
+    box.server.set_offline(true);
+    box.sync();
+    box.device.clock.advance(1min);
+    CHECK(calls_of(box, timer) == 1);  // it begins anew
+}
+
+TEST_CASE("a sync that is not due says so, and is neither a failure nor success", "[sync]") {
+    Outbox box{1, {.backoff_base = 1min}};
+    box.server.set_offline(true);
+    box.sync();
+    const auto due = box.device.clock.now() + 1min;
+
+    const auto result = box.sync(timer);
+
+    CHECK(result.outcome == SyncOutcome::failed);
+    CHECK_THAT(errors_of(result), contains(to_iso8601(due)));
+    CHECK(box.device.store->state().health.failures == 1);
+}
+
+TEST_CASE("a request to wait pauses everything, new edits too, in both modes and over a restart",
+          "[sync]") {
+    Outbox box{1};
+    box.server.rate_limit(10min);
+    const bool in_push = GENERATE(false, true);
+    if (in_push) {
+        box.sync({.direction = SyncDirection::push});
+    } else {
+        box.sync();
+    }
+    box.device.edit("new", 1);
+    box.device.restart();
+
+    box.device.clock.advance(10min - 1us);
+    const auto result = box.sync();
+    CHECK(result.outcome == SyncOutcome::failed);
+    CHECK_THAT(errors_of(result), contains("asked to wait until"));
+    CHECK(calls_of(box, timer) == 0);
+    CHECK(calls_of(box, {.direction = SyncDirection::push}) == 0);
+    box.device.clock.advance(1us);
+    CHECK(box.sync(in_push ? SyncOptions{} : timer).outcome != SyncOutcome::already_running);
+    box.sync();
+
+    CHECK(text_of(box.device) == text_of(box.server));
+    CHECK(pending_ids(box.device).empty());
+}
+
+TEST_CASE("a request to wait for years is cut to what the engine allows", "[sync]") {
+    Outbox box{1};
+
+    SECTION("of the whole remote") { box.server.rate_limit(std::chrono::hours{24 * 365 * 100}); }
+    SECTION("of one record") { box.server.ask_retry("r0", std::chrono::hours{24 * 365 * 100}); }
+    box.sync();
+    box.server.accept_again("r0");
+    box.device.clock.advance(EngineOptions{}.max_retry_after);
+    box.sync();
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a negative or empty request to wait is none", "[sync]") {
+    Outbox box{1};
+    const auto wait = GENERATE(0ms, -5ms);
+
+    SECTION("of the whole remote") { box.server.rate_limit(wait); }
+    SECTION("of one record") { box.server.ask_retry("r0", wait); }
+    box.sync();
+    box.server.accept_again("r0");
+    box.sync();
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a wait that was stored under other rules is cut when it is loaded", "[sync]") {
+    Outbox box{1};
+    {
+        SyncEngine<> patient{*box.device.store, ConflictResolver<>{}, RetryQueue<>{},
+                             EngineOptions{.executor = inline_executor(),
+                                           .max_retry_after = std::chrono::hours{24}}};
+        SECTION("of the whole remote") { box.server.rate_limit(24h); }
+        SECTION("of one record") { box.server.ask_retry("r0", 24h); }
+        patient.sync(box.server.remote()).get();
+    }
+    box.server.accept_again("r0");
+    box.device.restart();  // with an engine that waits an hour at most
+    box.device.clock.advance(1h);
+    box.sync();
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("no clock that is set back or forth parks anything for longer than its wait", "[sync]") {
+    Outbox box{1, {.backoff_base = 1min}};
+    std::function<void()> fail;
+
+    SECTION("a record's backoff") { box.server.omit("r0"); }
+    SECTION("a record's wait") { box.server.ask_retry("r0", 1min); }
+    SECTION("the remote's backoff") { box.server.set_offline(true); }
+    SECTION("the remote's wait") { box.server.rate_limit(1min); }
+    box.device.clock.advance(std::chrono::hours{24 * 365 * 50});  // a broken clock
+    box.sync();
+    box.device.clock.advance(-std::chrono::hours{24 * 365 * 50});  // it is set right
+    box.server.accept_again("r0");
+    box.server.set_offline(false);
+
+    box.sync(timer);
+    box.sync(timer);
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a suspect slows nobody's sync", "[sync]") {
+    Outbox box{2, {.max_attempts = 100, .backoff_base = 1h}};
+    box.server.fail_batches_with("r0");
+    box.sync();
+
+    box.device.edit("r1", "edited");
+    CHECK(box.sync().outcome == SyncOutcome::completed);
+    for (int n = 0; n < 3; ++n) box.sync();  // it fails alone, with nobody else to push
+    CHECK(box.device.store->state().health.failures == 0);
+    box.device.edit("r1", "again");
+    box.sync(timer);
+
+    CHECK(box.wire.batches_text() == "r1");
+    CHECK(text_of(box.server) == "r1 = \"again\"\n");
+}
+
+TEST_CASE("emptying the queue of an engine makes its records due at once", "[sync]") {
+    Outbox box{2, {.backoff_base = 1h}};
+    box.server.omit("r0");
+    box.sync();
+    box.server.accept_again("r0");
+    box.device.restart();
+
+    const auto taken = box.queue().dequeue_all();
+    CHECK(::test::ids_of(taken) == Ids{"r0"});
+    CHECK(box.queue().entries().at(0).attempts == 1);  // how often it failed stays known
+    box.sync(timer);
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a queue that an engine is given keeps its rules and what it held", "[sync]") {
+    LocalStore<> store;
+    store.put({.id = "a", .data = 1});
+    RetryQueue<> queue{{.max_attempts = 2}};
+    queue.enqueue(*store.get("a"), "failed before");
+    queue.enqueue({.id = "never stored", .data = 2}, "failed before");
+
+    SyncEngine<> engine{store, ConflictResolver<>{}, queue,
+                        EngineOptions{.executor = inline_executor()}};
+
+    REQUIRE(engine.retry_queue().entries().size() == 1);
+    CHECK(engine.retry_queue().entries()[0].attempts == 1);
+    ::test::Server server;
+    server.omit("a");
+    engine.sync(server.remote()).get();
+    CHECK(engine.retry_queue().dead_letters().size() == 1);
+}
