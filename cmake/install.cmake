@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+# Below share/, not lib/: nothing here depends on an architecture.
+set(sync_engine_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/sync_engine")
+
+install(TARGETS sync_engine EXPORT sync_engine-targets FILE_SET HEADERS)
+install(
+    EXPORT sync_engine-targets
+    NAMESPACE sync_engine::
+    DESTINATION "${sync_engine_package_dir}"
+)
+
+configure_package_config_file(
+    cmake/sync_engine-config.cmake.in sync_engine-config.cmake
+    INSTALL_DESTINATION "${sync_engine_package_dir}"
+    NO_SET_AND_CHECK_MACRO
+    NO_CHECK_REQUIRED_COMPONENTS_MACRO
+)
+write_basic_package_version_file(
+    sync_engine-config-version.cmake
+    COMPATIBILITY SameMinorVersion
+    ARCH_INDEPENDENT
+)
+install(
+    FILES
+        "${CMAKE_CURRENT_BINARY_DIR}/sync_engine-config.cmake"
+        "${CMAKE_CURRENT_BINARY_DIR}/sync_engine-config-version.cmake"
+    DESTINATION "${sync_engine_package_dir}"
+)
+
+configure_file(cmake/sync_engine.pc.in sync_engine.pc @ONLY)
+install(
+    FILES "${CMAKE_CURRENT_BINARY_DIR}/sync_engine.pc"
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig"
+)
+
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/sync_engine")

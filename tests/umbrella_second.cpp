@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// The second unit that sees every header: a function that lacks `inline` is defined twice and fails
+// the link.
+#include <sync_engine.hpp>
+#include <sync_engine/testing/memory_storage.hpp>
+
+sync_engine::SyncRecord<> record_of_the_second_unit();
+
+sync_engine::SyncRecord<> record_of_the_second_unit() {
+    return {.id = "from the second unit"};
+}
