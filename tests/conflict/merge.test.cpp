@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_merge {
+
 using nlohmann::json;
 using sync_engine::FormatError;
 using sync_engine::merge;
@@ -279,3 +281,5 @@ TEST_CASE("a tag that was sent and then taken back stays taken back", "[conflict
     CHECK(merge(&base, {"a"}, {"theirs"}, {nullptr, &added}) == TagSet{"theirs"});
     CHECK(merge(&base, {"a"}, {"theirs"}) == TagSet{"theirs"});
 }
+
+}  // namespace test_of_merge

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+namespace test_of_environment {
+
 using sync_engine::Random;
 using sync_engine::system_random;
 
@@ -64,3 +66,5 @@ TEST_CASE("several threads draw from one source of chance, and never the same", 
     for (const auto& mine : drawn) all.insert(mine.begin(), mine.end());
     CHECK(all.size() == 8000);
 }
+
+}  // namespace test_of_environment

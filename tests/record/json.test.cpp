@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_json {
+
 using nlohmann::json;
 using sync_engine::check_json;
 using sync_engine::FormatError;
@@ -383,3 +385,5 @@ TEST_CASE("an object is required by name", "[record]") {
     CHECK(message_of<FormatError>([] { detail::require_object(json("x"), "page"); }) ==
           "page: expected an object, got \"x\"");
 }
+
+}  // namespace test_of_json

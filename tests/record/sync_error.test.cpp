@@ -10,6 +10,8 @@
 #include <string>
 #include <type_traits>
 
+namespace test_of_sync_error {
+
 using nlohmann::json;
 using sync_engine::FormatError;
 using sync_engine::quoted;
@@ -117,3 +119,5 @@ TEST_CASE("an error that cannot be read is refused by key, and the target keeps 
     CHECK(message_of<FormatError>([] { (void)json::array().get<SyncError>(); }) ==
           "sync error: expected an object, got an array");
 }
+
+}  // namespace test_of_sync_error

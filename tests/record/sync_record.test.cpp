@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_sync_record {
+
 using namespace std::chrono_literals;
 using nlohmann::json;
 using sync_engine::check_record;
@@ -527,3 +529,5 @@ TEST_CASE("records of the real world make the journey", "[record]") {
     }
     CHECK(read == 250);
 }
+
+}  // namespace test_of_sync_record

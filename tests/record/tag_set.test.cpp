@@ -5,11 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include <sstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
+
+namespace test_of_tag_set {
 
 using nlohmann::json;
 using sync_engine::FormatError;
@@ -18,7 +20,9 @@ using sync_engine::test::message_of;
 
 namespace {
 
-std::vector<std::string> listed(const TagSet& tags) { return {tags.begin(), tags.end()}; }
+std::vector<std::string> listed(const TagSet& tags) {
+    return {tags.begin(), tags.end()};
+}
 
 }  // namespace
 
@@ -114,3 +118,5 @@ TEST_CASE("tags that are no UTF-8 are refused", "[record]") {
     CHECK(message_of<FormatError>([] { (void)json::array({"a\xFF"}).get<TagSet>(); }) ==
           "tag \"a\\xff\" is not well-formed UTF-8");
 }
+
+}  // namespace test_of_tag_set

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace test_of_timestamp {
+
 using namespace std::chrono_literals;
 using nlohmann::json;
 using std::chrono::microseconds;
@@ -243,3 +245,5 @@ TEST_CASE("the time between two moments never overflows", "[record]") {
     CHECK(elapsed(Timestamp::min(), Timestamp{}) == microseconds::max());
     CHECK(sync_engine::detail::just_after(Timestamp::max()) == Timestamp::max());
 }
+
+}  // namespace test_of_timestamp

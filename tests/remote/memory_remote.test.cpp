@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "support/catch.hpp"
 #include <sync_engine/remote/memory_remote.hpp>
+
+#include "support/catch.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+namespace test_of_memory_remote {
 
 using namespace std::chrono_literals;
 using namespace sync_engine;
@@ -610,3 +613,5 @@ TEST_CASE("many threads write at once and every write is listed", "[remote]") {
     CHECK(ids.size() == 200);
     CHECK(std::set<std::string>(ids.begin(), ids.end()).size() == 200);
 }
+
+}  // namespace test_of_memory_remote

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "support/catch.hpp"
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/remote/stop_token.hpp>
+
+#include "support/catch.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+namespace test_of_remote {
 
 using namespace std::chrono_literals;
 using namespace sync_engine;
@@ -51,7 +54,9 @@ std::future<PushReport<>> push_natively(PushBatch<> batch) {
     return make_ready_future(report);
 }
 
-std::future<Records> pull_simply() { return make_ready_future(Records{{.id = "a"}}); }
+std::future<Records> pull_simply() {
+    return make_ready_future(Records{{.id = "a"}});
+}
 
 std::future<PullPage<>> pull_natively(PullRequest request) {
     PullPage<> page;
@@ -316,3 +321,5 @@ TEST_CASE("either of two sources stops a joined token, and it outlives them", "[
     CHECK(second.stop_requested());
     CHECK_FALSE(neither.stop_requested());
 }
+
+}  // namespace test_of_remote

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <limits>
 
+namespace test_of_backoff {
+
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using sync_engine::Backoff;
@@ -140,3 +142,5 @@ TEST_CASE("backoff keeps jitter within bounds at the largest wait", "[retry]") {
         CHECK(backoff.after(1, random) <= milliseconds::max());
     }
 }
+
+}  // namespace test_of_backoff

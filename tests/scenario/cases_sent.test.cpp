@@ -10,28 +10,27 @@
 #include "support/scripted_remote.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <future>
 #include <memory>
-#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+namespace scenario_cases_sent {
+
 using namespace std::chrono_literals;
+using sync_engine::ConflictStrategy;
+using sync_engine::MemoryRemote;
+using sync_engine::SyncStatus;
+using sync_engine::testing::ManualClock;
 using ::test::Device;
 using ::test::Json;
 using ::test::ScriptedRemote;
 using ::test::served;
 using ::test::served_deletion;
-using ::test::told;
-using sync_engine::ConflictStrategy;
-using sync_engine::MemoryRemote;
-using sync_engine::SyncOutcome;
-using sync_engine::SyncStatus;
-using sync_engine::test::contains;
-using sync_engine::testing::ManualClock;
 using Record = sync_engine::SyncRecord<Json>;
 using Resolver = Device::Resolver;
 
@@ -95,7 +94,6 @@ TEST_CASE("when a push begins, the disk knows what is under way", "[scenario]") 
     Device reborn{1};
     reborn.disk = crash;
     reborn.restart();
-    reborn.engine->retry_queue();
     ScriptedRemote remote;
     remote.serve({phone.arrived(phone.remote.pushes.back(), "r1")});
     const auto result = reborn.sync(remote.remote());
@@ -117,7 +115,9 @@ TEST_CASE("an exception, a broken future, a time-out and a stop leave what was s
     sync_engine::SyncOptions options{.stop = stop.token(), .callback_timeout = 1ms};
     std::promise<ScriptedRemote::Report> never;
 
-    SECTION("an exception") { phone.remote.fail_push(Lost{}); }
+    SECTION("an exception") {
+        phone.remote.fail_push(Lost{});
+    }
     SECTION("a broken future") {
         remote.push = [&](sync_engine::PushBatch<Json> batch) {
             phone.remote.pushes.push_back(batch.changes);
@@ -337,6 +337,22 @@ TEST_CASE("marking as synced while it is sent changes nothing for the ack", "[sc
     CHECK(phone.device.store->pending().empty());
 }
 
+TEST_CASE("the remote has what it acknowledged, whatever was marked as synced meanwhile",
+          "[scenario]") {
+    Phone phone;
+    phone.edit("sent");
+    phone.remote.on_push([&](const auto& batch) {
+        phone.edit("never sent");
+        phone.device.store->mark_synced("a");
+        return phone.remote.accept(batch);
+    });
+
+    phone.sync();
+
+    CHECK(phone.value() == "sent");
+    CHECK(phone.device.store->pending().empty());
+}
+
 TEST_CASE("a deletion that was taken back while it was sent: the remote has deleted it",
           "[scenario]") {
     Phone phone;
@@ -490,62 +506,4 @@ TEST_CASE("a husk is not to be seen, counted or pushed, and can be made again", 
     CHECK(phone.remote.last_change("a").record.data == Json{{"v", "again"}});
 }
 
-// "A restored backup or a copied file gets a new store id, so that operation ids never repeat."
-
-TEST_CASE("an edit made on a restored backup is never taken for one that was made before",
-          "[scenario]") {
-    ManualClock time;
-    MemoryRemote<Json> server{time.clock()};
-    Device device{1, Resolver{ConflictStrategy::local_wins}, time};
-    device.edit("a", "first");
-    device.sync(server.remote());
-    const auto backup = device.disk->copy();
-    device.edit("b", "before the restore");
-    device.sync(server.remote());
-
-    device.disk = backup;
-    device.restart();
-    device.edit("c", "after the restore");
-    for (int round = 0; round < 2; ++round) device.sync(server.remote());
-
-    // The same count of edits again: only another store id keeps the names apart.
-    CHECK(server.records().size() == 3);
-    CHECK(server.find("c").has_value());
-    CHECK(device.store->pending().empty());
-    CHECK(device.engine->retry_queue().entries().empty());
-}
-
-TEST_CASE("the same record edited on a restored backup is pushed and not mistaken", "[scenario]") {
-    ManualClock time;
-    MemoryRemote<Json> server{time.clock()};
-    Device device{1, Resolver{ConflictStrategy::local_wins}, time};
-    device.edit("a", "first");
-    device.sync(server.remote());
-    const auto backup = device.disk->copy();
-    device.edit("a", "lost with the old disk");
-    device.sync(server.remote());
-
-    device.disk = backup;
-    device.restart();
-    device.edit("a", "after the restore");
-    for (int round = 0; round < 2; ++round) device.sync(server.remote());
-
-    CHECK(server.find("a")->data == "after the restore");
-    CHECK(device.data("a") == "after the restore");
-}
-
-TEST_CASE("two copies of one file never use the same name for different edits", "[scenario]") {
-    Device original;
-    original.edit("a", 1);
-    Device copy{7};
-    copy.disk = original.disk->copy();
-    copy.restart();
-    ScriptedRemote remote;
-    original.edit("x", "of the original");
-    copy.edit("y", "of the copy");
-
-    original.sync(remote.remote());
-    const auto x = remote.last_change("x").operation_id;
-    copy.sync(remote.remote());
-    CHECK(remote.last_change("y").operation_id != x);
-}
+}  // namespace scenario_cases_sent

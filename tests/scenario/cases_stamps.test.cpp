@@ -9,19 +9,15 @@
 #include "support/scripted_remote.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+namespace scenario_cases_stamps {
+
 using namespace std::chrono_literals;
-using ::test::Device;
-using ::test::Json;
-using ::test::ScriptedRemote;
-using ::test::served;
-using ::test::served_deletion;
-using ::test::told;
 using sync_engine::ConflictStrategy;
 using sync_engine::MemoryRemote;
 using sync_engine::SyncOutcome;
@@ -29,6 +25,11 @@ using sync_engine::SyncStatus;
 using sync_engine::Timestamp;
 using sync_engine::test::contains;
 using sync_engine::testing::ManualClock;
+using ::test::Device;
+using ::test::Json;
+using ::test::ScriptedRemote;
+using ::test::served;
+using ::test::told;
 using Record = sync_engine::SyncRecord<Json>;
 using Resolver = Device::Resolver;
 
@@ -462,3 +463,5 @@ TEST_CASE("a backend without times, versions and revisions still loses no edit o
     CHECK(office.one.data("a") == office.stored().data);
     CHECK(office.other.data("a") == office.stored().data);
 }
+
+}  // namespace scenario_cases_stamps

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_conflict_table {
+
 using ::test::OneRecord;
 
 namespace {
@@ -443,3 +445,5 @@ TEST_CASE("after every row of the table, two more syncs make both sides equal", 
         }
     }
 }
+
+}  // namespace scenario_conflict_table

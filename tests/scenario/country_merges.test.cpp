@@ -18,11 +18,12 @@
 #include <string>
 #include <vector>
 
+namespace scenario_country_merges {
+
 using namespace std::chrono_literals;
+using nlohmann::json;
 using sync_engine::ConflictStrategy;
 using sync_engine::MemoryRemote;
-using sync_engine::SyncOutcome;
-using nlohmann::json;
 
 namespace {
 
@@ -39,8 +40,9 @@ std::vector<CountryEdit> read_edits(std::istream& lines) {
     std::vector<CountryEdit> edits;
     for (std::string line; std::getline(lines, line);) {
         const json read = sync_engine::parse_json(line);
-        edits.push_back({read.at("id").get<std::string>() + "@" + read.at("merge").get<std::string>(),
-                         read.at("base"), read.at("ours"), read.at("theirs"), read.at("merged")});
+        edits.push_back(
+            {read.at("id").get<std::string>() + "@" + read.at("merge").get<std::string>(),
+             read.at("base"), read.at("ours"), read.at("theirs"), read.at("merged")});
     }
     return edits;
 }
@@ -105,7 +107,9 @@ TEST_CASE("two devices merge the edits of real people as those people did", "[sc
     }
     CHECK(ours.store->pending().empty());
     CHECK(theirs.store->pending().empty());
-    WARN(as_published << " of " << edits.size() << " records end as their maintainers published them; not"
-                      << different);
+    WARN(as_published << " of " << edits.size()
+                      << " records end as their maintainers published them; not" << different);
     CHECK(as_published >= 119);
 }
+
+}  // namespace scenario_country_merges

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_crash {
+
 // Law 6 the hard way: a sync dies before each of its commits in turn, the app starts again, and
 // the next sync has to end as if nothing had happened.
 
@@ -52,22 +54,22 @@ std::vector<Story> stories() {
                         }
                     },
                     "r0 = 0\nr1 = 1\nr2 = 2\nr3 = 3\nr4 = 4\n"});
-    told.push_back({"edits and deletions on both sides are merged",
-                    Device::Resolver{ConflictStrategy::merge},
-                    [](Device& device, Server& server) {
-                        for (int n = 0; n < 4; ++n) device.edit("r" + std::to_string(n), Json::object());
-                        device.sync(server.remote());
-                        device.clock.advance(1min);
-                        device.edit("r0", {{"ours", 1}});
-                        server.edit_as_other_device(
-                            state("r0", {{"theirs", 1}}, device.clock.now()));
-                        device.store->remove("r1");
-                        server.remove_as_other_device("r2");
-                        device.edit("r3", {{"ours", 3}});
-                        server.remove_as_other_device("r3");
-                    },
-                    "r0 = {\"ours\":1,\"theirs\":1}\nr3 = {\"ours\":3}\n"});
-    told.push_back({"a conflict that only the push reveals", Device::Resolver{ConflictStrategy::local_wins},
+    told.push_back(
+        {"edits and deletions on both sides are merged", Device::Resolver{ConflictStrategy::merge},
+         [](Device& device, Server& server) {
+             for (int n = 0; n < 4; ++n) device.edit("r" + std::to_string(n), Json::object());
+             device.sync(server.remote());
+             device.clock.advance(1min);
+             device.edit("r0", {{"ours", 1}});
+             server.edit_as_other_device(state("r0", {{"theirs", 1}}, device.clock.now()));
+             device.store->remove("r1");
+             server.remove_as_other_device("r2");
+             device.edit("r3", {{"ours", 3}});
+             server.remove_as_other_device("r3");
+         },
+         "r0 = {\"ours\":1,\"theirs\":1}\nr3 = {\"ours\":3}\n"});
+    told.push_back({"a conflict that only the push reveals",
+                    Device::Resolver{ConflictStrategy::local_wins},
                     [](Device& device, Server& server) {
                         device.edit("a", "base");
                         device.sync(server.remote());
@@ -257,9 +259,9 @@ TEST_CASE("an edit made after the crash is the one that stays", "[scenario]") {
                 INFO(record.id);
                 const bool is_lost_to_a_deletion =
                     server.find(record.id)->is_deleted() && !device.store->get(record.id);
-                const auto& held = server.find(record.id)->data;
-                const bool is_there = held == "after the crash" ||
-                                      (held.is_object() && held.contains("after"));
+                const auto held = server.find(record.id)->data;
+                const bool is_there =
+                    held == "after the crash" || (held.is_object() && held.contains("after"));
                 CHECK((is_there || is_lost_to_a_deletion));
             }
             CHECK(text_of(device) == text_of(server));
@@ -314,3 +316,5 @@ TEST_CASE("a backup of the disk that is opened elsewhere never loses the work of
     CHECK(text_of(restored) == text_of(server));
     CHECK(pending_ids(restored).empty());
 }
+
+}  // namespace scenario_crash

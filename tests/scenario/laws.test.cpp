@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_laws {
+
 // Laws 1 to 5 of the design: whose edit it is, and who wins. The others: laws_of_safety (6, 7, 10
 // to 12) and laws_of_trouble (8, 9).
 
@@ -34,8 +36,7 @@ using ::test::with_edit_during_push;
 TEST_CASE("every kind of edit is pending by itself and is one commit", "[scenario]") {
     using Edit = std::function<void(LocalStore<>&)>;
     const std::vector<std::pair<std::string, Edit>> edits{
-        {"put of other data",
-         [](auto& store) { store.put(store.get("a")->with_data("edited")); }},
+        {"put of other data", [](auto& store) { store.put(store.get("a")->with_data("edited")); }},
         {"put of other tags", [](auto& store) { store.put(store.get("a")->with_tags({"new"})); }},
         {"put that claims to be synced",
          [](auto& store) {
@@ -251,8 +252,7 @@ TEST_CASE("tags and deletion are content, and text that looks alike is not equal
 TEST_CASE("a local winner is rebased on the remote's state and pushed", "[scenario]") {
     const std::vector<Device::Resolver> resolvers{
         Device::Resolver{ConflictStrategy::local_wins},
-        Device::Resolver{ConflictStrategy::latest_wins},
-        Device::Resolver{ConflictStrategy::merge},
+        Device::Resolver{ConflictStrategy::latest_wins}, Device::Resolver{ConflictStrategy::merge},
         Device::Resolver{[](const auto& local, const auto&) { return local; }}};
     for (const auto& resolver : resolvers) {
         INFO("strategy " << static_cast<int>(resolver.strategy()));
@@ -305,8 +305,7 @@ TEST_CASE("what a resolver makes of both is pushed, and other devices take it", 
     CHECK(text_of(two) == text_of(server));
 }
 
-TEST_CASE("a conflict that the push reply reveals is pushed again in the same sync",
-          "[scenario]") {
+TEST_CASE("a conflict that the push reply reveals is pushed again in the same sync", "[scenario]") {
     Agreed both{Device::Resolver{ConflictStrategy::local_wins}};
     both.device.edit("a", "ours");
     both.server.edit_as_other_device(state("a", "theirs", both.device.clock.now()));
@@ -317,6 +316,7 @@ TEST_CASE("a conflict that the push reply reveals is pushed again in the same sy
 
     CHECK(result.conflicts == 1);
     CHECK(both.wire.batches_text() == "a | a");
+    CHECK(both.wire.batches[0][0].operation_id != both.wire.batches[1][0].operation_id);
     CHECK(both.server.find("a")->data == "ours");
     both.check_equal();
 }
@@ -357,7 +357,9 @@ TEST_CASE("what a lost ack left at the server is recognised as ours", "[scenario
     std::string expected = "sent";
 
     SECTION("as it is") {}
-    SECTION("after a restart") { both.device.restart(); }
+    SECTION("after a restart") {
+        both.device.restart();
+    }
     SECTION("edited again") {
         both.device.edit("a", "edited again");
         expected = "edited again";
@@ -391,6 +393,7 @@ TEST_CASE("an echo under another device's edit does not beat our newer edit", "[
     both.server.lose_next_ack();
     both.sync();
     both.device.edit("a", {{"n", 2}});
+    both.device.clock.advance(1min);
     both.edit_elsewhere({{"n", 1}, {"other", true}}, 9);  // later than ours, on top of n = 1
 
     both.sync();
@@ -398,3 +401,120 @@ TEST_CASE("an echo under another device's edit does not beat our newer edit", "[
     CHECK(both.device.data("a") == Json{{"n", 2}, {"other", true}});
     both.check_equal();
 }
+
+TEST_CASE("an edit that was taken back does not come back under another device's edit",
+          "[scenario]") {
+    Agreed both{Device::Resolver{ConflictStrategy::merge}};
+    both.device.edit("a", {{"n", 0}});
+    both.sync();
+    both.device.edit("a", {{"n", 1}});
+    both.server.lose_next_ack();
+    both.sync();
+    both.device.edit("a", {{"n", 0}});  // local is base again, but the server has n = 1
+    both.device.clock.advance(1min);
+    both.edit_elsewhere({{"n", 1}, {"other", true}}, 9);
+
+    both.sync();
+
+    CHECK(both.device.data("a") == Json{{"n", 0}, {"other", true}});
+    both.check_equal();
+}
+
+TEST_CASE("a winner over an edit that may have arrived is a new operation", "[scenario]") {
+    Agreed both{Device::Resolver{[](const auto& local, const auto& remote) {
+        return local.with_data({local.data, remote.data});
+    }}};
+    both.device.edit("a", "ours");
+    both.server.lose_next_ack();
+    both.sync();
+    both.device.clock.advance(1min);
+    both.edit_elsewhere("theirs", 9);
+
+    both.sync();
+
+    REQUIRE(both.wire.changes().size() == 2);
+    CHECK(both.wire.changes()[0].operation_id != both.wire.changes()[1].operation_id);
+    CHECK(both.server.find("a")->data == Json{"ours", "theirs"});
+    both.check_equal();
+}
+
+TEST_CASE("a deletion whose ack was lost is recognised as ours", "[scenario]") {
+    Agreed both{Device::Resolver{[](const auto&, const auto&) -> SyncRecord<> {
+        throw std::logic_error("there is nothing to resolve");
+    }}};
+    both.device.store->remove("a");
+    both.server.lose_next_ack();
+    both.sync();
+    const bool is_made_again = GENERATE(false, true);
+    if (is_made_again) both.device.edit("a", "again");
+
+    const auto result = both.sync();
+
+    CHECK(result.conflicts == 0);
+    CHECK_FALSE(result.has_errors());
+    both.check_equal();
+    CHECK(both.device.data("a") == (is_made_again ? Json("again") : Json()));
+    CHECK(both.wire.batches.size() == (is_made_again ? 2 : 1));
+}
+
+// All of them together.
+
+TEST_CASE("two devices agree in the end, whatever kind of server they have", "[scenario]") {
+    Server server;
+    bool is_simple = false;
+    SECTION("a good one") {}
+    SECTION("one that stores content in its own wording") {
+        server.normalise_with([](Json& data) { data["normalised"] = true; });
+    }
+    SECTION("one without versions and times") {
+        server.forget_versions_and_times(true);
+    }
+    SECTION("one without revisions") {
+        server.without_revisions(true);
+    }
+    SECTION("one that lists everything each time") {
+        server.list_everything(true);
+    }
+    SECTION("one that repeats rows") {
+        server.repeat_rows(true);
+    }
+    SECTION("one behind simple callbacks") {
+        is_simple = true;
+    }
+    const auto remote = is_simple ? server.simple_remote() : server.remote();
+    const SyncOptions small{.push_batch_size = 2, .pull_page_size = 2};
+    const Device::Resolver merge{ConflictStrategy::merge};
+    Device one{1, merge};
+    Device two{2, merge, one.clock};
+    for (const char* id : {"a", "b", "c", "d", "e"}) one.edit(id, {{"made by", "one"}});
+    one.sync(remote, small);
+    two.sync(remote, small);
+    one.clock.advance(1min);
+
+    one.edit("a", {{"made by", "one"}, {"one", 1}});
+    two.edit("a", {{"made by", "one"}, {"two", 2}});
+    one.store->remove("b");
+    two.store->remove("c");
+    two.edit("d", {{"made by", "two"}});
+    one.store->put(one.store->get("e")->with_tags({"one"}));
+    two.store->put(two.store->get("e")->with_tags({"two"}));
+    server.lose_next_ack();
+    for (int round = 0; round < 4; ++round) {
+        if (round == 1) server.expire_cursors();
+        one.sync(remote, small);
+        one.restart();
+        two.sync(remote, small);
+    }
+
+    CHECK(text_of(one) == text_of(server));
+    CHECK(text_of(two) == text_of(server));
+    CHECK(pending_ids(one).empty());
+    CHECK(pending_ids(two).empty());
+    CHECK(one.data("a")["one"] == 1);
+    CHECK(one.data("a")["two"] == 2);
+    CHECK(one.data("d")["made by"] == "two");
+    CHECK(one.store->get("e")->tags == TagSet{"one", "two"});
+    CHECK(server.count() == 3);
+}
+
+}  // namespace scenario_laws

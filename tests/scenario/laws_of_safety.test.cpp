@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_laws_of_safety {
+
 // Laws 6, 7 and 10 to 12 of the design: commits, deletions, stale reads, locks, and what is passed
 // in.
 
@@ -206,6 +208,34 @@ TEST_CASE("a state is stale only if it is older by version and by time", "[scena
     CHECK(device.data("a") == "a slow clock");
 }
 
+TEST_CASE("a full listing that is older than our own write deletes it only the second time",
+          "[scenario]") {
+    Outbox box{1};
+    box.server.list_everything(true);
+    box.server.serve_stale_reads(true);  // a replica that does not have the record yet
+    box.sync();
+    CHECK(box.server.count() == 1);
+
+    SECTION("it catches up") {
+        box.sync();
+        CHECK(box.device.data("r0") == 0);
+        box.server.serve_stale_reads(false);
+        box.sync();
+        CHECK(box.device.data("r0") == 0);
+        box.server.remove_as_other_device("r0");  // now the listing has shown it: once is enough
+        CHECK(box.sync().pulled == 1);
+    }
+    SECTION("it was deleted") {
+        box.server.serve_stale_reads(false);
+        box.server.remove_as_other_device("r0");
+        CHECK(box.sync().pulled == 0);
+        CHECK(box.device.data("r0") == 0);
+        CHECK(box.sync().pulled == 1);
+    }
+    CHECK(text_of(box.device) == text_of(box.server));
+    CHECK(box.device.store->count() == 0);
+}
+
 // 11. No lock is held while a callback, hook or resolver runs.
 
 TEST_CASE("whatever runs during a sync may use the store from any thread", "[scenario]") {
@@ -222,11 +252,10 @@ TEST_CASE("whatever runs during a sync may use the store from any thread", "[sce
             (void)device->engine->retry_queue().count();
         }}.join();
     };
-    device = std::make_unique<Device>(
-        1U, Device::Resolver{[&](const auto& local, const auto&) {
-            use_store("resolver");
-            return local;
-        }});
+    device = std::make_unique<Device>(1U, Device::Resolver{[&](const auto& local, const auto&) {
+                                          use_store("resolver");
+                                          return local;
+                                      }});
     device->edit("a", "ours");
     server.seed(state("a", "theirs", device->clock.now()));
     device->engine->on_before_sync = [&](const auto&) {
@@ -252,8 +281,7 @@ TEST_CASE("whatever runs during a sync may use the store from any thread", "[sce
                                     use_store("predicate");
                                     return true;
                                 },
-                                remote,
-                                {.on_progress = [&](auto, auto) { use_store("progress"); }})
+                                remote, {.on_progress = [&](auto, auto) { use_store("progress"); }})
                             .get();
 
     CHECK(result.outcome == SyncOutcome::completed);
@@ -318,3 +346,5 @@ TEST_CASE("an engine that was given no threads runs everything on the caller's",
 
     CHECK(threads == std::vector(2, std::this_thread::get_id()));
 }
+
+}  // namespace scenario_laws_of_safety

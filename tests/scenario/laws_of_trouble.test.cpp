@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_laws_of_trouble {
+
 // Laws 8 and 9 of the design: what happens when something does not work.
 
 using namespace std::chrono_literals;
@@ -237,6 +239,25 @@ TEST_CASE("the word that a record will be taken later is never an attempt", "[sc
     CHECK(text_of(box.device) == text_of(box.server));
 }
 
+TEST_CASE("a server that claims a conflict where there is none does not make us push for ever",
+          "[scenario]") {
+    Outbox box{1, {.max_attempts = 3}};
+    box.sync();
+    box.device.edit("r0", "ours");
+    box.server.conflict_equal_to_base("r0");
+
+    for (int n = 0; n < 5; ++n) box.sync();
+
+    REQUIRE(box.queue().dead_letters().size() == 1);
+    CHECK(box.queue().dead_letters()[0].attempts == 3);
+    CHECK_THAT(box.queue().dead_letters()[0].error.message, contains("reports a conflict"));
+    CHECK(box.device.data("r0") == "ours");
+    box.server.accept_again("r0");
+    box.queue().revive("r0");
+    box.sync();
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
 TEST_CASE("a single change that the server refuses as a whole call is a dead letter",
           "[scenario]") {
     Outbox box{4};
@@ -258,8 +279,7 @@ TEST_CASE("a single change that the server refuses as a whole call is a dead let
 
 // 9. One bad record never blocks the others.
 
-TEST_CASE("a poison record stands alone at last and the rest passes, in one sync",
-          "[scenario]") {
+TEST_CASE("a poison record stands alone at last and the rest passes, in one sync", "[scenario]") {
     for (std::size_t poison = 0; poison < 9; ++poison) {
         const auto id = "r" + std::to_string(poison);
         INFO("poison: " << id);
@@ -313,8 +333,7 @@ TEST_CASE("a suspect is sent alone and last, and its attempts run out", "[scenar
     CHECK(text_of(box.device) == text_of(box.server));
 }
 
-TEST_CASE("two poison records do not hold up the rest for longer than a few syncs",
-          "[scenario]") {
+TEST_CASE("two poison records do not hold up the rest for longer than a few syncs", "[scenario]") {
     Outbox box{16};
     box.server.fail_batches_with("r3");
     box.server.fail_batches_with("r4");
@@ -347,3 +366,5 @@ TEST_CASE("after a few failures in a row the remote is left alone for this sync"
 
     CHECK(box.wire.batches.size() <= 8);  // log2(64) + 2, and not one for each record
 }
+
+}  // namespace scenario_laws_of_trouble

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_seed_defects_data {
+
 // What an earlier system got wrong, D1 to D22: each test runs the calls that lost data there.
 
 using namespace std::chrono_literals;
@@ -201,7 +203,9 @@ TEST_CASE("an edit is an edit, whatever status its record carries (D8)", "[scena
     const auto synced = *both.device.store->get("1");
     Json end = "new";
 
-    SECTION("other data") { both.device.store->put(synced.with_data("new")); }
+    SECTION("other data") {
+        both.device.store->put(synced.with_data("new"));
+    }
     SECTION("other tags") {
         both.device.store->put(synced.with_tags({"new"}));
         end = "old";
@@ -394,13 +398,14 @@ TEST_CASE("an id in a push reply counts once, and only if it was sent (D16)", "[
     CHECK(result.pushed == 1);
     CHECK(pending_ids(device) == Ids{"B"});
     CHECK(device.store->get("B")->status == SyncStatus::pending);
-    CHECK_THAT(errors_of(result), contains("B: the remote answered for a record that was not sent"));
-    CHECK_THAT(errors_of(result), contains("C: the remote answered for a record that was not sent"));
+    CHECK_THAT(errors_of(result),
+               contains("B: the remote answered for a record that was not sent"));
+    CHECK_THAT(errors_of(result),
+               contains("C: the remote answered for a record that was not sent"));
     CHECK_FALSE(device.store->get("C"));
 }
 
-TEST_CASE("whatever throws during a sync, the retry queue keeps its records (D17)",
-          "[scenario]") {
+TEST_CASE("whatever throws during a sync, the retry queue keeps its records (D17)", "[scenario]") {
     Device device;
     Backend backend;
     device.edit("1", "v1");
@@ -409,12 +414,18 @@ TEST_CASE("whatever throws during a sync, the retry queue keeps its records (D17
     const auto boom = [] { throw std::runtime_error("boom"); };
     SyncOptions options;
 
-    SECTION("progress") { options.on_progress = [&](auto, auto) { boom(); }; }
+    SECTION("progress") {
+        options.on_progress = [&](auto, auto) { boom(); };
+    }
     SECTION("the hook before") {
         device.engine->on_before_sync = [&](const auto&) -> bool { throw 1; };
     }
-    SECTION("the hook after") { device.engine->on_after_sync = [&](const auto&) { boom(); }; }
-    SECTION("pull") { backend.while_pulling = boom; }
+    SECTION("the hook after") {
+        device.engine->on_after_sync = [&](const auto&) { boom(); };
+    }
+    SECTION("pull") {
+        backend.while_pulling = boom;
+    }
     SECTION("the disk") {
         device.disk->fail_next();
         CHECK_THROWS_AS(device.sync(backend.remote()), StorageError);
@@ -435,7 +446,9 @@ TEST_CASE("the later edit wins by latest_wins, though nobody stamped it (D18)", 
     SECTION("with_data and with_status") {
         both.device.store->put(record.with_data("later").with_status(SyncStatus::modified));
     }
-    SECTION("update") { both.device.store->update("1", [](Json& data) { data = "later"; }); }
+    SECTION("update") {
+        both.device.store->update("1", [](Json& data) { data = "later"; });
+    }
     SECTION("update by a clock that is behind what it has seen") {
         both.device.clock.advance(-4min);
         auto seen = both.backend.listed[0];
@@ -474,8 +487,7 @@ TEST_CASE("changing a copy changes nothing in the store (D20)", "[scenario]") {
     CHECK(pending_ids(both.device) == Ids{"2"});
 }
 
-TEST_CASE("a resolver that changes the id changes nothing, and is reported (D21)",
-          "[scenario]") {
+TEST_CASE("a resolver that changes the id changes nothing, and is reported (D21)", "[scenario]") {
     Synced both{Device::Resolver{[](const auto& local, const auto&) {
         auto other = local;
         other.id = "other";
@@ -517,3 +529,5 @@ TEST_CASE("nothing is forgotten when the process ends (D22)", "[scenario]") {
     CHECK_FALSE(cursor.is_null());
     CHECK(device.store->state().remote_name == "home");
 }
+
+}  // namespace scenario_seed_defects_data

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_seed_defects_flow {
+
 // What an earlier system got wrong in its flow, its reports and its interface, D28 to D40.
 
 using namespace std::chrono_literals;
@@ -52,8 +54,7 @@ TEST_CASE("a sync that did nothing never looks like success (D28)", "[scenario]"
     CHECK(to_string(SyncOutcome::vetoed) != to_string(SyncOutcome::completed));
 }
 
-TEST_CASE("a push that never completes times out, and the engine syncs again (D29)",
-          "[scenario]") {
+TEST_CASE("a push that never completes times out, and the engine syncs again (D29)", "[scenario]") {
     testing::ManualClock clock;
     LocalStore<> store{{.clock = clock.clock()}};
     auto ticks = std::make_shared<std::chrono::seconds>(0);
@@ -157,8 +158,7 @@ TEST_CASE("sync_where leaves out what it says, retries too (D33)", "[scenario]")
     backend.recover();
     backend.pushes.clear();
 
-    device.engine
-        ->sync_where([](const auto& record) { return record.id == "B"; }, backend.remote())
+    device.engine->sync_where([](const auto& record) { return record.id == "B"; }, backend.remote())
         .get();
 
     REQUIRE(backend.pushes.size() == 1);
@@ -316,7 +316,8 @@ TEST_CASE("a record is read as a whole or not at all, and the reader says why (D
 TEST_CASE("a custom strategy without a function is refused at once (D40)", "[scenario]") {
     CHECK_THROWS_AS(ConflictResolver<>{ConflictStrategy::custom}, std::invalid_argument);
     CHECK_THROWS_AS(
-        ConflictResolver<>{
-            std::function<SyncRecord<>(const SyncRecord<>&, const SyncRecord<>&)>{}},
+        ConflictResolver<>{std::function<SyncRecord<>(const SyncRecord<>&, const SyncRecord<>&)>{}},
         std::invalid_argument);
 }
+
+}  // namespace scenario_seed_defects_flow

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace scenario_seed_defects_retry {
+
 // What an earlier system got wrong in trying again, D23 to D27 and D41.
 
 using namespace std::chrono_literals;
@@ -32,12 +34,13 @@ Device device_with(RetryOptions retry) {
     return Device{1, Device::Resolver{}, testing::ManualClock{}, retry};
 }
 
-RetryQueue<>& queue(Device& device) { return device.engine->retry_queue(); }
+RetryQueue<>& queue(Device& device) {
+    return device.engine->retry_queue();
+}
 
 }  // namespace
 
-TEST_CASE("a record past the limit of a queue is a dead letter and not gone (D23)",
-          "[scenario]") {
+TEST_CASE("a record past the limit of a queue is a dead letter and not gone (D23)", "[scenario]") {
     RetryQueue<> queue{{.max_attempts = 3}};
     const SyncRecord<> record{.id = "1", .data = "kept"};
 
@@ -119,7 +122,8 @@ TEST_CASE("a server that is down is called once a sync for one record, not twice
 
 TEST_CASE("a timer tries again when the wait is over, and each wait is longer (D25)",
           "[scenario]") {
-    Device device = device_with({.max_attempts = 10, .backoff_base = 1s, .backoff_multiplier = 2.0});
+    Device device =
+        device_with({.max_attempts = 10, .backoff_base = 1s, .backoff_multiplier = 2.0});
     Backend backend;
     device.edit("1", 1);
     device.edit("2", 2);
@@ -145,8 +149,7 @@ TEST_CASE("a timer tries again when the wait is over, and each wait is longer (D
     CHECK_FALSE(queue(device).next_due());
 }
 
-TEST_CASE("a server that is down is left alone longer and longer by a timer (D25)",
-          "[scenario]") {
+TEST_CASE("a server that is down is left alone longer and longer by a timer (D25)", "[scenario]") {
     Device device = device_with({.backoff_base = 1s, .backoff_multiplier = 2.0});
     Backend backend;
     device.edit("1", 1);
@@ -170,8 +173,7 @@ TEST_CASE("a server that is down is left alone longer and longer by a timer (D25
 }
 
 TEST_CASE("waits begin at the base, stop at the cap and never overflow (D26)", "[scenario]") {
-    const RetryQueue<> queue{
-        {.backoff_base = 500ms, .backoff_multiplier = 2.0, .max_delay = 5min}};
+    const RetryQueue<> queue{{.backoff_base = 500ms, .backoff_multiplier = 2.0, .max_delay = 5min}};
 
     CHECK(queue.next_delay(1) == 500ms);
     CHECK(queue.next_delay(2) == 1s);
@@ -183,9 +185,9 @@ TEST_CASE("waits begin at the base, stop at the cap and never overflow (D26)", "
 
 TEST_CASE("jitter spreads waits below their length (D26)", "[scenario]") {
     std::uint64_t random = 0;
-    const RetryQueue<> queue{{.backoff_base = 1s, .jitter = 0.5},
-                             now,
-                             [&random] { return random += 0x9E3779B97F4A7C15U; }};
+    const RetryQueue<> queue{{.backoff_base = 1s, .jitter = 0.5}, now, [&random] {
+                                 return random += 0x9E3779B97F4A7C15U;
+                             }};
     std::vector<std::chrono::milliseconds> waits;
     for (int n = 0; n < 50; ++n) waits.push_back(queue.next_delay(1));
 
@@ -282,9 +284,15 @@ TEST_CASE("a record that was settled otherwise leaves the retry queue (D41)", "[
         backend.listed = {state("1", "theirs", device.clock.now(), 9)};
         device.sync(backend.remote());
     }
-    SECTION("by giving the edit up") { device.store->discard_changes("1"); }
-    SECTION("by the word that it is synced") { device.store->mark_synced("1"); }
-    SECTION("by clearing the store") { device.store->clear(); }
+    SECTION("by giving the edit up") {
+        device.store->discard_changes("1");
+    }
+    SECTION("by the word that it is synced") {
+        device.store->mark_synced("1");
+    }
+    SECTION("by clearing the store") {
+        device.store->clear();
+    }
     CHECK(queue(device).entries().empty());
     backend.pushes.clear();
     backend.listed.clear();
@@ -307,3 +315,27 @@ TEST_CASE("attempts belong to one edit: the next one begins anew (D41)", "[scena
     CHECK(queue(device).entries().at(0).attempts == 1);
     CHECK(queue(device).dead_letters().empty());
 }
+
+TEST_CASE("what an acknowledged edit had failed with says nothing of the next one (D41)",
+          "[scenario]") {
+    Device device;
+    Backend backend;
+    device.edit("1", "v1");
+    backend.accept_none();
+    device.sync(backend.remote());
+    backend.answer = [&](const Records& sent) {
+        device.edit("1", "v2");
+        return ::test::ids_of(sent);
+    };
+    device.sync(backend.remote());
+    CHECK(queue(device).entries().empty());
+    backend.accept_none();
+
+    device.sync(backend.remote());
+
+    REQUIRE(queue(device).entries().size() == 1);
+    CHECK(queue(device).entries()[0].attempts == 1);
+    CHECK(queue(device).entries()[0].history.size() == 1);
+}
+
+}  // namespace scenario_seed_defects_retry

@@ -12,8 +12,11 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
+
+namespace scenario_threads {
 
 // Real threads on one store while it syncs. Run under a thread sanitizer, these are silent.
 
@@ -102,19 +105,25 @@ TEST_CASE("no edit of eight threads is lost while a ninth syncs", "[scenario]") 
     std::atomic<bool> is_over{false};
     std::size_t syncs = 0;
     std::thread syncer{[&] {
-        while (!is_over) {
+        do {
             switch (++syncs % 8) {  // a bad connection
-                case 2: server.lose_next_ack(); break;
-                case 4: server.fail_next_push(); break;
-                case 6: server.fail_next_pull(); break;
-                default: break;
+                case 2:
+                    server.lose_next_ack();
+                    break;
+                case 4:
+                    server.fail_next_push();
+                    break;
+                case 6:
+                    server.fail_next_pull();
+                    break;
+                default:
+                    break;
             }
             engine.sync(server.remote(), {.push_batch_size = 5, .pull_page_size = 3}).get();
-        }
+        } while (!is_over);
     }};
 
-    const auto works =
-        on_threads(editors, [&](int editor) { return edit_a_lot(store, editor); });
+    const auto works = on_threads(editors, [&](int editor) { return edit_a_lot(store, editor); });
     is_over = true;
     syncer.join();
 
@@ -134,7 +143,6 @@ TEST_CASE("no edit of eight threads is lost while a ninth syncs", "[scenario]") 
     CHECK(engine.retry_queue().entries().empty());
     CHECK(store.get("counter")->data == editors * edits / 5);
     CHECK(heard > 0);
-    CHECK(syncs > 0);
     CHECK(text_of(LocalStore<>{disk}) == text_of(server));
 }
 
@@ -155,8 +163,8 @@ TEST_CASE("two devices that are edited and synced at once agree in the end", "[s
             } else if (step % 9 == 8) {
                 phone.store.remove(id);
             } else {
-                auto record = phone.store.get(id).value_or(
-                    SyncRecord<>{.id = id, .data = Json::object()});
+                auto record =
+                    phone.store.get(id).value_or(SyncRecord<>{.id = id, .data = Json::object()});
                 record.data["phone" + std::to_string(n)] = step;
                 phone.store.put(std::move(record));
             }
@@ -209,3 +217,5 @@ TEST_CASE("of many threads that sync at once one does, and the others are told",
     CHECK(store.pending().empty());
     CHECK(engine.metadata().total_pushes == 20);
 }
+
+}  // namespace scenario_threads

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+namespace test_of_edit_rules {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using namespace sync_engine::test;
@@ -36,7 +38,9 @@ Entry<json> dirty() {
     return entry;
 }
 
-Entry<json> staged() { return rules::staged(dirty(), "operation-6"); }
+Entry<json> staged() {
+    return rules::staged(dirty(), "operation-6");
+}
 
 Entry<json> unsent() {
     auto entry = rules::created(note("a", "one"));
@@ -94,8 +98,8 @@ TEST_CASE("an edit keeps base and what was sent, and is a new edit", "[store]") 
 TEST_CASE("an edit is modified if the remote has a living record, else pending", "[store]") {
     CHECK(rules::edited(clean(), note("a", "two"), at_noon).local->status == SyncStatus::modified);
     CHECK(rules::edited(unsent(), note("a", "two"), at_noon).local->status == SyncStatus::pending);
-    const auto husk = rules::taken<json>(
-        nullptr, note("a", "gone").with_status(SyncStatus::deleted), noon);
+    const auto husk =
+        rules::taken<json>(nullptr, note("a", "gone").with_status(SyncStatus::deleted), noon);
     CHECK(rules::edited(husk, note("a", "two"), at_noon).local->status == SyncStatus::pending);
 }
 
@@ -153,8 +157,8 @@ TEST_CASE("a removal of what may have been sent, or of what the remote shows, tr
 }
 
 TEST_CASE("a removal of a re-creation that was not sent is the old deletion", "[store]") {
-    const auto husk = rules::taken<json>(
-        nullptr, note("a", "gone", 9).with_status(SyncStatus::deleted), noon);
+    const auto husk =
+        rules::taken<json>(nullptr, note("a", "gone", 9).with_status(SyncStatus::deleted), noon);
     const auto again = rules::edited(husk, note("a", "again"), at_noon);
 
     const auto removed = rules::removed(again, {noon + 1h, 5min});
@@ -221,3 +225,5 @@ TEST_CASE("superseded revisions are remembered, the newest few", "[store]") {
     CHECK(entry.superseded.front() == "r4");
     CHECK(entry.superseded.back() == "r7");
 }
+
+}  // namespace test_of_edit_rules

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_entry_table {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -32,16 +34,15 @@ Entry<json> dirty(const std::string& id, Sequence sequence, TagSet tags = {}) {
 
 Entry<json> clean(const std::string& id, TagSet tags = {}) {
     Entry<json> entry;
-    entry.local = shared(
-        note(id, "one").with_status(SyncStatus::synced).with_tags(std::move(tags)));
+    entry.local =
+        shared(note(id, "one").with_status(SyncStatus::synced).with_tags(std::move(tags)));
     entry.base = entry.local;
     return entry;
 }
 
 Entry<json> husk(const std::string& id, Timestamp settled_at, TagSet tags = {}) {
     Entry<json> entry;
-    entry.local = shared(
-        note(id, "").with_status(SyncStatus::deleted).with_tags(std::move(tags)));
+    entry.local = shared(note(id, "").with_status(SyncStatus::deleted).with_tags(std::move(tags)));
     entry.base = entry.local;
     entry.settled_at = settled_at;
     return entry;
@@ -199,7 +200,7 @@ TEST_CASE("a cleared table is as new", "[store]") {
 }
 
 TEST_CASE("after any writes, every index says what a scan says", "[store]") {
-    for (const std::uint64_t seed : {1, 2, 3}) {
+    for (const unsigned seed : {1U, 2U, 3U}) {
         std::mt19937_64 random(seed);
         EntryTable<json> table;
         Map map;
@@ -247,15 +248,18 @@ TEST_CASE("after any writes, every index says what a scan says", "[store]") {
             const auto count_visible = [&](SyncStatus status) {
                 return count([&](const auto& e) { return e.local->status == status; });
             };
-            REQUIRE(table.statistics() ==
-                    StoreStatistics{
-                        .total = count([](const auto& e) { return e.is_visible(); }),
-                        .pending = count_visible(SyncStatus::pending),
-                        .synced = count_visible(SyncStatus::synced),
-                        .modified = count_visible(SyncStatus::modified),
-                        .conflicted = count([](const auto& e) { return e.conflicted; }),
-                        .deleted = count([](const auto& e) { return e.is_deleted() && e.is_dirty(); }),
-                        .dead_letters = count([](const auto& e) { return e.is_dead_letter(); })});
+            REQUIRE(
+                table.statistics() ==
+                StoreStatistics{
+                    .total = count([](const auto& e) { return e.is_visible(); }),
+                    .pending = count_visible(SyncStatus::pending),
+                    .synced = count_visible(SyncStatus::synced),
+                    .modified = count_visible(SyncStatus::modified),
+                    .conflicted = count([](const auto& e) { return e.conflicted; }),
+                    .deleted = count([](const auto& e) { return e.is_deleted() && e.is_dirty(); }),
+                    .dead_letters = count([](const auto& e) { return e.is_dead_letter(); })});
         }
     }
 }
+
+}  // namespace test_of_entry_table

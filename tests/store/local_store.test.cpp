@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace test_of_local_store {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using namespace sync_engine::test;
@@ -380,6 +382,18 @@ TEST_CASE("a record with unsent changes is not forgotten", "[store]") {
     CHECK(store.picture() == before);
 }
 
+TEST_CASE("a clean record is not forgotten while a remote state waits on it", "[store]") {
+    TestStore<> store;
+    store->put(note("a", "one"));
+    store.park(note("a", "two"));
+    store->mark_synced("a");
+    REQUIRE(store.entry("a")->is_clean());
+
+    CHECK_THROWS_AS(store->evict("a"), Refused);
+
+    CHECK(ids_of(store->read_parked()) == Ids{"a"});
+}
+
 TEST_CASE("nothing is forgotten where there is nothing", "[store]") {
     TestStore<> store;
     store->put(synced("tombstone", "one"));
@@ -390,3 +404,5 @@ TEST_CASE("nothing is forgotten where there is nothing", "[store]") {
     CHECK_FALSE(store->evict("tombstone"));
     CHECK(store.picture() == before);
 }
+
+}  // namespace test_of_local_store

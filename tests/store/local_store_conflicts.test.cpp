@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_local_store_conflicts {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -330,3 +332,5 @@ TEST_CASE("giving up an edit whose remote state waits takes that state", "[store
     CHECK(store->read_parked().empty());
     CHECK(store->pending().empty());
 }
+
+}  // namespace test_of_local_store_conflicts

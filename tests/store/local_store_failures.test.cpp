@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_local_store_failures {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -51,7 +53,8 @@ const auto change = [](json& data) { data["text"] = "changed"; };
 
 const std::vector<Edit>& edits() {
     static const std::vector<Edit> all{
-        {"put of a new record", [](auto& store) { store->put(note("fresh", "1").with_tags({"x"})); }},
+        {"put of a new record",
+         [](auto& store) { store->put(note("fresh", "1").with_tags({"x"})); }},
         {"put of an edit", [](auto& store) { store->put(note("clean", "2").with_tags({"q"})); }},
         {"put of a re-creation", [](auto& store) { store->put(note("husk", "back")); }},
         {"put as deleted",
@@ -59,7 +62,9 @@ const std::vector<Edit>& edits() {
         {"put of a tombstone",
          [](auto& store) { store->put(note("fresh", "").with_status(SyncStatus::deleted)); }},
         {"put of many",
-         [](auto& store) { store->put_all({note("fresh", "1"), note("clean", "2")}); }},
+         [](auto& store) {
+             store->put_all({note("fresh", "1"), note("clean", "2")});
+         }},
         {"update", [](auto& store) { store->update("edited", change); }},
         {"update of a dead letter", [](auto& store) { store->update("dead", change); }},
         {"update in conflict", [](auto& store) { store->update("conflicted", change); }},
@@ -75,7 +80,8 @@ const std::vector<Edit>& edits() {
         {"mark as synced", [](auto& store) { store->mark_synced("staged"); }},
         {"mark a tombstone as synced", [](auto& store) { store->mark_synced("removed"); }},
         {"mark as modified", [](auto& store) { store->mark_modified("clean"); }},
-        {"resolve by id", [](auto& store) { store->resolve("conflicted", note("conflicted", "3")); }},
+        {"resolve by id",
+         [](auto& store) { store->resolve("conflicted", note("conflicted", "3")); }},
         {"resolve as listed",
          [](auto& store) {
              const auto conflict = store->conflicts().front();
@@ -98,7 +104,8 @@ const std::vector<Edit>& edits() {
          [](auto& store) {
              const auto known = store.entry("clean");
              Step<json> step;
-             step.decisions.push_back({.id = "clean", .expected = known->generation, .outcome = {}});
+             step.decisions.push_back(
+                 {.id = "clean", .expected = known->generation, .outcome = {}});
              step.cursor = CursorMove{nullptr, 1};
              step.remote_name = "server";
              step.health = RemoteHealth{.failures = 1};
@@ -213,3 +220,5 @@ TEST_CASE("a storage that cannot be loaded opens no store", "[store]") {
 
     CHECK_THROWS_AS(LocalStore<>(std::make_shared<UnreadableDisk>(), options), StorageError);
 }
+
+}  // namespace test_of_local_store_failures

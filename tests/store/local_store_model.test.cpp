@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_local_store_model {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -220,11 +222,19 @@ StoreStatistics statistics_of(const Model& model) {
         counted.total += known.local.is_deleted ? 0 : 1;
         counted.conflicted += known.theirs ? 1 : 0;
         switch (status_of(known)) {
-            case SyncStatus::pending: ++counted.pending; break;
-            case SyncStatus::modified: ++counted.modified; break;
-            case SyncStatus::synced: ++counted.synced; break;
-            case SyncStatus::conflicted: break;
-            case SyncStatus::deleted: counted.deleted += known.is_clean || known.theirs ? 0 : 1;
+            case SyncStatus::pending:
+                ++counted.pending;
+                break;
+            case SyncStatus::modified:
+                ++counted.modified;
+                break;
+            case SyncStatus::synced:
+                ++counted.synced;
+                break;
+            case SyncStatus::conflicted:
+                break;
+            case SyncStatus::deleted:
+                counted.deleted += known.is_clean || known.theirs ? 0 : 1;
         }
     }
     return counted;
@@ -295,7 +305,7 @@ std::string difference_on_disk(const TestStore<>& store, const Model& model) {
 }  // namespace
 
 TEST_CASE("after any edits, a store is what a map and a scan say", "[store]") {
-    for (const std::uint64_t seed : {1, 2, 3, 4}) {
+    for (const unsigned seed : {1U, 2U, 3U, 4U}) {
         std::mt19937_64 random(seed);
         const auto draw = [&](std::uint64_t choices) { return random() % choices; };
         TestStore<> store(seed);
@@ -322,9 +332,9 @@ TEST_CASE("after any edits, a store is what a map and a scan say", "[store]") {
             if (operation < 12) {
                 const auto content = random_content(false);
                 const bool claims_synced = draw(3) == 0;
-                store->put(record_of(id, content)
-                               .with_status(claims_synced ? SyncStatus::synced
-                                                          : SyncStatus::pending));
+                store->put(
+                    record_of(id, content)
+                        .with_status(claims_synced ? SyncStatus::synced : SyncStatus::pending));
                 model.put(id, content, claims_synced);
             } else if (operation < 18) {
                 const int data = static_cast<int>(draw(3));
@@ -379,3 +389,5 @@ TEST_CASE("after any edits, a store is what a map and a scan say", "[store]") {
         }
     }
 }
+
+}  // namespace test_of_local_store_model

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_local_store_reads {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -139,7 +141,8 @@ TEST_CASE("what is pending is listed oldest edit first", "[store]") {
 TEST_CASE("dead letters are pending, conflicts are not", "[store]") {
     TestStore<> store;
     for (const auto* id : {"dead", "conflicted", "parked"}) store->put(note(id, "one"));
-    store->update_retry("dead", [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
+    store->update_retry("dead",
+                        [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
     store.conflict(note("conflicted", "two"));
     store.park(note("parked", "two"));
 
@@ -288,7 +291,8 @@ TEST_CASE("an edit arms a dead letter again", "[store]") {
     for (const auto* id : {"put", "update", "mark", "remove"}) {
         store->put(synced(id, "one"));
         store->mark_modified(id);
-        store->update_retry(id, [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
+        store->update_retry(id,
+                            [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
     }
     REQUIRE(store->statistics().dead_letters == 4);
 
@@ -314,12 +318,9 @@ TEST_CASE("statistics count records by state", "[store]") {
     store.conflict(note("conflicted", "two"));
     store.pull(note("husk", "gone").with_status(SyncStatus::deleted));
 
-    CHECK(store->statistics() == StoreStatistics{.total = 4,
-                                                 .pending = 1,
-                                                 .synced = 1,
-                                                 .modified = 1,
-                                                 .conflicted = 1,
-                                                 .deleted = 1});
+    CHECK(store->statistics() ==
+          StoreStatistics{
+              .total = 4, .pending = 1, .synced = 1, .modified = 1, .conflicted = 1, .deleted = 1});
     CHECK(store->count() == 4);
 }
 
@@ -365,7 +366,7 @@ TEST_CASE("a cleared store goes on counting its edits", "[store]") {
     CHECK(store.entry("a")->sequence > last);
 }
 
-TEST_CASE("one engine at a time syncs a store", "[store]") {
+TEST_CASE("only one engine at a time has the right to sync a store", "[store]") {
     TestStore<> store;
 
     auto right = store->begin_sync();
@@ -384,3 +385,5 @@ TEST_CASE("every store has an id of its own", "[store]") {
     CHECK(one->state().store_id != other->state().store_id);
     CHECK(one->state().store_id == TestStore<>(1)->state().store_id);
 }
+
+}  // namespace test_of_local_store_reads

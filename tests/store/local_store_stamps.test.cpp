@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace test_of_local_store_stamps {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using namespace sync_engine::test;
@@ -111,10 +113,12 @@ TEST_CASE("a record that is made again is never stamped below its tombstone", "[
     const auto tombstone = stamp_of(store->pending().front());
     REQUIRE(tombstone == Stamp{6, noon + 1h});
 
-    store->put(stamped(1, noon - 1h, "again"));
-
-    CHECK(store->get("a")->version >= tombstone.version);
-    CHECK(store->get("a")->updated_at >= tombstone.updated_at);
+    store->put(stamped(1, noon + 2h, "version below"));
+    CHECK(stamp_of(*store->get("a")) == Stamp{6, noon + 2h});
+    store.clock.advance(2h);
+    store->remove("a");
+    store->put(stamped(9, noon - 1h, "time below"));
+    CHECK(stamp_of(*store->get("a")) == Stamp{9, noon + 3h});
 }
 
 TEST_CASE("a record that is made again is never stamped below a settled deletion", "[store]") {
@@ -160,8 +164,8 @@ TEST_CASE("an update follows another device's clock no further than the drift ca
 }
 
 TEST_CASE("the drift cap is an option of the store", "[store]") {
-    LocalStore<> store{StoreOptions{
-        .clock = [] { return noon; }, .random = counting_random(), .drift_cap = 1h}};
+    LocalStore<> store{
+        StoreOptions{.clock = [] { return noon; }, .random = counting_random(), .drift_cap = 1h}};
     store.put(stamped(1, noon + 30min));
 
     store.update("a", edit);
@@ -237,3 +241,5 @@ TEST_CASE("a record pulled without a time is stamped by its next edit", "[store]
 
     CHECK(stamp_of(*store->get("a")) == Stamp{2, noon});
 }
+
+}  // namespace test_of_local_store_stamps

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_local_store_steps {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using namespace sync_engine::test;
@@ -123,6 +125,23 @@ TEST_CASE("a change that is no edit moves a record, too", "[store]") {
     store->update_retry("a", [](auto& retry) { retry = RetryState{.attempts = 1}; });
 
     CHECK(store->apply(std::move(step)).moved == Ids{"a"});
+}
+
+TEST_CASE("an edit that is put on a newer base keeps what is known of its attempts", "[store]") {
+    TestStore<> store;
+    store.pull(note("a", "one"));
+    store->put(note("a", "ours", 2));
+    store->update_retry("a", [](auto& retry) { retry = RetryState{.attempts = 4}; });
+    const auto sequence = store.entry("a")->sequence;
+
+    store.decide("a", [&](const auto* known) {
+        return rules::rebased(*known, note("a", "one", 9), store.moment());
+    });
+
+    CHECK(store.entry("a")->sequence > sequence);
+    REQUIRE(ids_of(store->read_retrying()) == Ids{"a"});
+    CHECK(store.entry("a")->active_retry()->attempts == 4);
+    CHECK(store->get("a")->version == 10);
 }
 
 TEST_CASE("a step of another epoch does nothing", "[store]") {
@@ -300,6 +319,8 @@ TEST_CASE("a step that speaks of an old deletion has the last word on it", "[sto
     store->apply(std::move(step));
 
     CHECK(store->get("a")->data == json{{"text", "back"}});
+    store.restart();
+    CHECK(store->get("a")->data == json{{"text", "back"}});
 }
 
 TEST_CASE("a horizon without end forgets nothing", "[store]") {
@@ -308,8 +329,8 @@ TEST_CASE("a horizon without end forgets nothing", "[store]") {
                                     .random = counting_random(),
                                     .tombstone_horizon = std::chrono::milliseconds::max()}};
     Step<json> step;
-    step.decisions.push_back({.id = "a",
-                              .outcome = rules::taken<json>(nullptr, deletion("a"), noon)});
+    step.decisions.push_back(
+        {.id = "a", .outcome = rules::taken<json>(nullptr, deletion("a"), noon)});
     store.apply(std::move(step));
     clock.advance(Days{36500});
 
@@ -317,3 +338,5 @@ TEST_CASE("a horizon without end forgets nothing", "[store]") {
 
     CHECK(store.read({"a"}).front().has_value());
 }
+
+}  // namespace test_of_local_store_steps

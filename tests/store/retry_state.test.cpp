@@ -6,6 +6,8 @@
 #include <chrono>
 #include <string>
 
+namespace test_of_retry_state {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 
@@ -50,3 +52,5 @@ TEST_CASE("the newest failures are remembered, oldest first", "[store]") {
     CHECK(state.history.front().message == "5");
     CHECK(state.history.back().message == "24");
 }
+
+}  // namespace test_of_retry_state

@@ -9,6 +9,8 @@
 #include <limits>
 #include <memory>
 
+namespace test_of_stamp {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using namespace sync_engine::test;
@@ -106,3 +108,5 @@ TEST_CASE("a record takes and shows its stamp", "[store]") {
     CHECK(record.updated_at == noon + 1h);
     CHECK(stamp_of(record) == Stamp{7, noon + 1h});
 }
+
+}  // namespace test_of_stamp

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+namespace test_of_store_statistics {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -59,3 +61,5 @@ TEST_CASE("statistics that cannot be read are refused by key, and the target kee
     CHECK_THROWS_AS(json::array().get<StoreStatistics>(), FormatError);
     CHECK_THROWS_AS(json(7).get<StoreStatistics>(), FormatError);
 }
+
+}  // namespace test_of_store_statistics

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_subscription {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -288,8 +290,8 @@ TEST_CASE("a subscriber that comes later hears only what comes later", "[store]"
     Heard heard;
     const auto first = store->subscribe([&](const StoreChange<>& change) {
         if (change.id != "a") return;
-        late = store->subscribe(
-            [&](const StoreChange<>& later) { heard.push_back(line_of(later)); });
+        late =
+            store->subscribe([&](const StoreChange<>& later) { heard.push_back(line_of(later)); });
     });
 
     store->put_all({note("a", "one"), note("b", "one")});
@@ -297,6 +299,19 @@ TEST_CASE("a subscriber that comes later hears only what comes later", "[store]"
 
     CHECK(heard.back() == "c: - to one");
     CHECK(std::count(heard.begin(), heard.end(), "a: - to one") == 0);
+}
+
+TEST_CASE("a feed knows whether anybody still listens", "[store]") {
+    ChangeFeed<json> feed;
+    CHECK_FALSE(feed.has_listeners());
+    auto subscription = feed.subscribe([](const StoreChange<>&) {});
+    CHECK(feed.has_listeners());
+
+    subscription.reset();
+    feed.queue({StoreChange<>{.id = "a"}});
+    feed.deliver(nullptr);
+
+    CHECK_FALSE(feed.has_listeners());
 }
 
 TEST_CASE("a subscription outlives its store", "[store]") {
@@ -332,9 +347,8 @@ TEST_CASE("states that a subscriber keeps stay as they were", "[store]") {
 TEST_CASE("subscribers are called one at a time and in commit order over threads", "[store]") {
     TestStore<> store;
     std::vector<std::uint64_t> heard;  // unguarded: calls that overlap are a race
-    const auto subscription = store->subscribe([&](const StoreChange<>& change) {
-        heard.push_back(change.after->version);
-    });
+    const auto subscription = store->subscribe(
+        [&](const StoreChange<>& change) { heard.push_back(change.after->version); });
     store->put(note("a", "0", 0));
 
     std::vector<std::thread> threads;
@@ -348,3 +362,5 @@ TEST_CASE("subscribers are called one at a time and in commit order over threads
     REQUIRE(heard.size() == 201);
     for (std::size_t n = 0; n < heard.size(); ++n) CHECK(heard[n] == n);
 }
+
+}  // namespace test_of_subscription

@@ -10,6 +10,8 @@
 #include <limits>
 #include <optional>
 
+namespace test_of_sync_metadata {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using namespace sync_engine::test;
@@ -81,10 +83,12 @@ TEST_CASE("metadata that cannot be read is refused by key, and the target keeps 
 }
 
 TEST_CASE("a duration that no clock can hold is refused", "[store]") {
-    CHECK_THROWS_AS((json{{"lastDuration", std::numeric_limits<std::int64_t>::max()}})
-                        .get<SyncMetadata>(),
-                    FormatError);
+    CHECK_THROWS_AS(
+        (json{{"lastDuration", std::numeric_limits<std::int64_t>::max()}}).get<SyncMetadata>(),
+        FormatError);
     CHECK((json{{"lastDuration", std::numeric_limits<std::int64_t>::max() / 1000}})
               .get<SyncMetadata>()
               .last_duration.has_value());
 }
+
+}  // namespace test_of_sync_metadata

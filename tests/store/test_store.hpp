@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/sync_rules.hpp>
+#include <sync_engine/testing/manual_clock.hpp>
+#include <sync_engine/testing/memory_storage.hpp>
+
+#include "support/catch.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <chrono>
@@ -11,13 +18,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <sync_engine/store/local_store.hpp>
-#include <sync_engine/store/sync_rules.hpp>
-#include <sync_engine/testing/manual_clock.hpp>
-#include <sync_engine/testing/memory_storage.hpp>
-
-#include "support/catch.hpp"
 
 namespace sync_engine::test {
 
@@ -57,10 +57,11 @@ std::string text_of(const Entry<Data>& entry) {
     }
     if (entry.retry) {
         const auto& retry = *entry.retry;
-        text << " retry " << retry.sequence << '/' << retry.attempts << '/' << retry.failed_alone
-             << (retry.suspect ? " suspect" : "") << (retry.dead ? " dead" : "") << ' '
-             << retry.backoff.length.count() << '@' << to_iso8601(retry.backoff.since) << ' '
-             << retry.asked.length.count() << '@' << to_iso8601(retry.asked.since);
+        text << " retry " << retry.operation_id << '/' << retry.sequence << '/' << retry.attempts
+             << '/' << retry.failed_alone << (retry.suspect ? " suspect" : "")
+             << (retry.dead ? " dead" : "") << ' ' << retry.backoff.length.count() << '@'
+             << to_iso8601(retry.backoff.since) << ' ' << retry.asked.length.count() << '@'
+             << to_iso8601(retry.asked.since);
         for (const auto& error : retry.history) text << ' ' << nlohmann::json(error).dump();
     }
     for (const auto& revision : entry.superseded) text << " left " << revision;
@@ -70,11 +71,12 @@ std::string text_of(const Entry<Data>& entry) {
 
 inline std::string text_of(const StoreState& state) {
     std::ostringstream text;
-    text << state.store_id << " sequence " << state.sequence << " epoch " << state.epoch
-         << " cursor " << state.cursor.dump() << " of " << quoted(state.remote_name) << " health "
+    text << "sequence " << state.sequence << " epoch " << state.epoch << " cursor "
+         << state.cursor.dump() << " of " << quoted(state.remote_name) << " health "
          << state.health.failures << ' ' << state.health.backoff.length.count() << '@'
-         << to_iso8601(state.health.backoff.since) << ' ' << state.health.asked.length.count() << '@'
-         << to_iso8601(state.health.asked.since) << ' ' << nlohmann::json(state.metadata).dump();
+         << to_iso8601(state.health.backoff.since) << ' ' << state.health.asked.length.count()
+         << '@' << to_iso8601(state.health.asked.since) << ' '
+         << nlohmann::json(state.metadata).dump();
     return text.str();
 }
 
@@ -129,9 +131,8 @@ public:
 
     /// A pull brings this state, and nothing stands against it.
     void pull(SyncRecord<Data> remote) {
-        decide(remote.id, [&](const auto* known) {
-            return rules::taken(known, remote, clock.now());
-        });
+        decide(remote.id,
+               [&](const auto* known) { return rules::taken(known, remote, clock.now()); });
     }
 
     /// A pull brings a conflict, and the strategy is to ask the user.

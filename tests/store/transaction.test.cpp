@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_transaction {
+
 using namespace sync_engine;
 using namespace sync_engine::test;
 using nlohmann::json;
@@ -247,3 +249,5 @@ TEST_CASE("while a body runs, other threads read at once and write afterwards", 
     CHECK(store->get("a")->data == json{{"text", "two"}});
     CHECK(store->get("b").has_value());
 }
+
+}  // namespace test_of_transaction

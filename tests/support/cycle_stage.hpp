@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/conflict/conflict_resolver.hpp>
+#include <sync_engine/sync/sync_cycle.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <optional>
@@ -13,9 +17,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <sync_engine/conflict/conflict_resolver.hpp>
-#include <sync_engine/sync/sync_cycle.hpp>
 
 namespace test {
 
@@ -270,8 +271,7 @@ private:
             const auto known = entries.find(decision.id);
             const auto generation = known == entries.end() ? 0 : known->second.generation;
             if (decision.park) {
-                known->second =
-                    sync_engine::rules::waiting(known->second, *decision.park, false);
+                known->second = sync_engine::rules::waiting(known->second, *decision.park, false);
                 known->second.generation = ++generation_;
             } else if (generation != decision.expected) {
                 result.moved.push_back(decision.id);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <utility>
-
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/sync/sync_engine.hpp>
 #include <sync_engine/testing/manual_clock.hpp>
 #include <sync_engine/testing/memory_storage.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
 
 namespace test {
 
@@ -49,8 +49,8 @@ public:
         engine.reset();
         store.reset();
         store = std::make_unique<LocalStore<Json>>(
-            disk, sync_engine::StoreOptions{.clock = clock.clock(),
-                                            .random = counting_random(++seed_)});
+            disk,
+            sync_engine::StoreOptions{.clock = clock.clock(), .random = counting_random(++seed_)});
         engine = std::make_unique<SyncEngine<Json>>(
             *store, resolver_, sync_engine::RetryQueue<Json>{retry_},
             sync_engine::EngineOptions{.executor = sync_engine::inline_executor(),
@@ -59,7 +59,8 @@ public:
 
     /// Puts the data as an app does that knows nothing of versions: stamped by the store.
     void edit(const std::string& id, Json data) {
-        auto record = store->get(id).value_or(SyncRecord<Json>{.id = id, .updated_at = clock.now()});
+        auto record =
+            store->get(id).value_or(SyncRecord<Json>{.id = id, .updated_at = clock.now()});
         record.data = std::move(data);
         store->put(std::move(record));
     }

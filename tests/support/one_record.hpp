@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <map>
-#include <memory>
-#include <optional>
-#include <stdexcept>
-#include <string>
-#include <utility>
-
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/store/local_store.hpp>
@@ -20,6 +9,16 @@
 
 #include "support/device.hpp"
 #include "support/scripted_remote.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace test {
 
@@ -168,7 +167,9 @@ public:
     }
 
     SyncResult sync(const Resolver& resolver) {
-        SyncEngine<Json> engine{store, resolver, sync_engine::RetryQueue<Json>{},
+        SyncEngine<Json> engine{store,
+                                resolver,
+                                sync_engine::RetryQueue<Json>{},
                                 {.executor = sync_engine::inline_executor()}};
         if (while_deciding) {
             engine.on_conflict = [this](const auto&, const auto&) { once(while_deciding); };
@@ -258,9 +259,9 @@ private:
     const sync_engine::Timestamp base_time_;
     std::uint64_t revisions_ = 0;
     int pulls_ = 0;
-    std::optional<Record> agreed_;                    // the last state that both had
-    std::optional<sync_engine::Change<Json>> lost_;   // what was sent and not taken
-    std::map<std::string, std::string> applied_;      // revisions by operation
+    std::optional<Record> agreed_;                   // the last state that both had
+    std::optional<sync_engine::Change<Json>> lost_;  // what was sent and not taken
+    std::map<std::string, std::string> applied_;     // revisions by operation
 };
 
 }  // namespace test

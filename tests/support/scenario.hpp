@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <future>
-#include <map>
-#include <stdexcept>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/remote/memory_remote.hpp>
 #include <sync_engine/remote/remote.hpp>
@@ -22,6 +11,17 @@
 
 #include "support/catch.hpp"
 #include "support/device.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 // What scenarios are told with: two sides as text, a wire that is listened to, and a backend as
 // simple as a quick start has it.
@@ -47,9 +47,15 @@ inline std::string text_of(const Records& records) {
     for (const auto& [id, line] : lines) text += line;
     return text;
 }
-inline std::string text_of(const LocalStore<Json>& store) { return text_of(store.all()); }
-inline std::string text_of(const Device& device) { return text_of(*device.store); }
-inline std::string text_of(const Server& server) { return text_of(server.records()); }
+inline std::string text_of(const LocalStore<Json>& store) {
+    return text_of(store.all());
+}
+inline std::string text_of(const Device& device) {
+    return text_of(*device.store);
+}
+inline std::string text_of(const Server& server) {
+    return text_of(server.records());
+}
 
 inline Ids ids_of(const Records& records) {
     Ids ids;
@@ -58,7 +64,9 @@ inline Ids ids_of(const Records& records) {
 }
 
 /// The ids that wait to be pushed, oldest edit first.
-inline Ids pending_ids(const Device& device) { return ids_of(device.store->pending()); }
+inline Ids pending_ids(const Device& device) {
+    return ids_of(device.store->pending());
+}
 
 /// The errors of a result, each as "id: message".
 inline std::string errors_of(const SyncResult& result) {
@@ -123,11 +131,11 @@ private:
 /// A backend of simple callbacks: it takes what it answers for, and lists what it is told to.
 class Backend {
 public:
-    std::vector<Records> pushes{};                      ///< what each push call was given
-    std::map<std::string, SyncRecord<Json>> rows{};     ///< what was accepted, tombstones too
-    Records listed{};                                   ///< what pull answers
-    std::size_t pulls = 0;                              ///< how often it was asked
-    std::function<Ids(const Records&)> answer = ids_of; ///< the ids that push accepts
+    std::vector<Records> pushes{};                       ///< what each push call was given
+    std::map<std::string, SyncRecord<Json>> rows{};      ///< what was accepted, tombstones too
+    Records listed{};                                    ///< what pull answers
+    std::size_t pulls = 0;                               ///< how often it was asked
+    std::function<Ids(const Records&)> answer = ids_of;  ///< the ids that push accepts
     std::function<void()> while_pulling = [] {};
 
     /// The backend must outlive the callbacks.

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/remote/remote.hpp>
+#include <sync_engine/sync/sync_result.hpp>
+
+#include "support/device.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -9,12 +15,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <sync_engine/record/sync_record.hpp>
-#include <sync_engine/remote/remote.hpp>
-#include <sync_engine/sync/sync_result.hpp>
-
-#include "support/device.hpp"
 
 namespace test {
 

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
-#include <functional>
-#include <future>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/remote/memory_remote.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
@@ -18,6 +10,14 @@
 #include <sync_engine/testing/memory_storage.hpp>
 
 #include "support/scenario.hpp"
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 // What the engine's shell is tested with: threads, futures and hooks of the user.
 namespace test {
@@ -48,8 +48,7 @@ struct Shell {
     explicit Shell(ConflictResolver<Json> resolver = ConflictResolver<Json>{},
                    sync_engine::EngineOptions options = inline_options())
         : store(disk, {.clock = clock.clock(), .random = counting_random(1)}),
-          engine(store, std::move(resolver), sync_engine::RetryQueue<Json>{}, std::move(options)) {
-    }
+          engine(store, std::move(resolver), sync_engine::RetryQueue<Json>{}, std::move(options)) {}
 
     /// A new record, or an edit of one.
     void edit(const std::string& id, Json data) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "support/catch.hpp"
 #include <sync_engine/sync/await.hpp>
+
+#include "support/catch.hpp"
 
 #include <chrono>
 #include <functional>
@@ -10,6 +11,8 @@
 #include <string>
 #include <thread>
 #include <utility>
+
+namespace test_of_await {
 
 using namespace std::chrono_literals;
 using namespace sync_engine;
@@ -23,7 +26,8 @@ using sync_engine::test::message_of;
 namespace {
 
 /// Waits without waiting: each look at the clock finds it a second further.
-Awaiter hasty(std::chrono::milliseconds timeout, std::function<void()> on_look = [] {}) {
+Awaiter hasty(
+    std::chrono::milliseconds timeout, std::function<void()> on_look = [] {}) {
     auto ticks = std::make_shared<std::chrono::seconds>(0);
     return {.timeout = timeout, .monotonic = [ticks, on_look] {
                 on_look();
@@ -130,16 +134,24 @@ TEST_CASE("a future that was given up does not block, and its value is freed in 
         done.set_value();
         return std::move(held);
     });
+    auto wait = hasty(1s);
+    const StopSource stop;
+    const bool is_stopped = GENERATE(false, true);
+    if (is_stopped) stop.request_stop();
+    wait.stop = stop.token();
 
     // The destructor of this future would wait for the task, which waits for what comes below.
-    CHECK_THROWS_AS(hasty(1s)(std::move(task)), TimedOut);
+    if (is_stopped) {
+        CHECK_THROWS_AS(wait(std::move(task)), StoppedWaiting);
+    } else {
+        CHECK_THROWS_AS(wait(std::move(task)), TimedOut);
+    }
     CHECK_FALSE(watched.expired());
     release.set_value();
     done.get_future().wait();
 }
 
-TEST_CASE("parked futures are freed once they are ready, when the next one is parked",
-          "[sync]") {
+TEST_CASE("parked futures are freed once they are ready, when the next one is parked", "[sync]") {
     auto held = std::make_shared<int>(7);
     const std::weak_ptr<int> watched = held;
     std::promise<std::shared_ptr<int>> late;
@@ -154,3 +166,5 @@ TEST_CASE("parked futures are freed once they are ready, when the next one is pa
     CHECK(watched.expired());
     other.set_value(1);
 }
+
+}  // namespace test_of_await

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_callbacks {
+
 // Push and pull in every state that user code can be in. None of them loses an edit.
 
 using namespace std::chrono_literals;
@@ -51,8 +53,7 @@ std::vector<Failure<Value>> failures() {
     auto never = std::make_shared<std::promise<Value>>();
     return {
         {"throws", []() -> std::future<Value> { throw std::runtime_error("boom"); }, "boom"},
-        {"throws no std::exception", []() -> std::future<Value> { throw 42; },
-         "no std::exception"},
+        {"throws no std::exception", []() -> std::future<Value> { throw 42; }, "no std::exception"},
         {"a future that throws", failing(std::runtime_error("boom")), "boom"},
         {"a future that throws no std::exception", failing(42), "no std::exception"},
         {"a broken promise", [] { return std::promise<Value>{}.get_future(); }, "romise"},
@@ -151,8 +152,12 @@ TEST_CASE("simple and native callbacks may be mixed", "[sync]") {
     SECTION("native push, simple pull") {
         remote = {.push = shell.server.remote().push, .pull = shell.server.simple_remote().pull};
     }
-    SECTION("both simple") { remote = shell.server.simple_remote(); }
-    SECTION("both native") { remote = shell.server.remote(); }
+    SECTION("both simple") {
+        remote = shell.server.simple_remote();
+    }
+    SECTION("both native") {
+        remote = shell.server.remote();
+    }
     const auto result = shell.sync(remote);
 
     CHECK(result.pulled == 1);
@@ -164,9 +169,9 @@ TEST_CASE("simple and native callbacks may be mixed", "[sync]") {
 
 TEST_CASE("deferred and asynchronous futures are waited for", "[sync]") {
     const auto policy = GENERATE(std::launch::deferred, std::launch::async);
-    Shell shell{ConflictResolver<>{},
-                EngineOptions{.executor = inline_executor(),
-                              .monotonic = [] { return std::chrono::nanoseconds{0}; }}};
+    Shell shell{ConflictResolver<>{}, EngineOptions{.executor = inline_executor(), .monotonic = [] {
+                                                        return std::chrono::nanoseconds{0};
+                                                    }}};
     shell.edit("mine", 1);
     shell.server.seed(state("theirs", 2, shell.clock.now()));
     const auto native = shell.server.remote();
@@ -193,8 +198,7 @@ TEST_CASE("deferred and asynchronous futures are waited for", "[sync]") {
 TEST_CASE("a page that arrives after its time-out is ignored", "[sync]") {
     Shell shell;
     std::promise<PullPage<>> late;
-    shell.sync({.pull = [&](PullRequest) { return late.get_future(); }},
-               {.callback_timeout = 5s});
+    shell.sync({.pull = [&](PullRequest) { return late.get_future(); }}, {.callback_timeout = 5s});
 
     PullPage<> page;
     page.records = {state("late", 1, shell.clock.now())};
@@ -220,7 +224,8 @@ TEST_CASE("an ack that arrives after its time-out is ignored, and the edit goes 
     shell.sync(remote, {.callback_timeout = 5s});
 
     late.set_value({accepted<>("mine", "late")});
-    shell.sync(::test::with_calls(shell.server, [&] { CHECK(shell.pending() == Ids{"mine"}); }, {}));
+    shell.sync(
+        ::test::with_calls(shell.server, [&] { CHECK(shell.pending() == Ids{"mine"}); }, {}));
 
     CHECK(shell.server.applied(sent.at(0).operation_id) == 1);
     CHECK(shell.store.get("mine")->revision != "late");
@@ -264,8 +269,7 @@ TEST_CASE("without a pull there is nothing to push on, unless only a push was as
     CHECK_THAT(errors_of(result), contains("there is no pull callback"));
     CHECK(shell.server.push_calls() == 0);
 
-    CHECK(shell.sync(remote, {.direction = SyncDirection::push}).outcome ==
-          SyncOutcome::completed);
+    CHECK(shell.sync(remote, {.direction = SyncDirection::push}).outcome == SyncOutcome::completed);
     shell.check_equal();
 }
 
@@ -279,8 +283,7 @@ TEST_CASE("without a push a sync pulls, and says what it could not push", "[sync
     CHECK(shell.sync(remote).outcome == SyncOutcome::completed);
     CHECK(shell.data("theirs") == 1);
     shell.edit("mine", 1);
-    CHECK(shell.sync(remote, {.direction = SyncDirection::pull}).outcome ==
-          SyncOutcome::completed);
+    CHECK(shell.sync(remote, {.direction = SyncDirection::pull}).outcome == SyncOutcome::completed);
     const auto result = shell.sync(remote);
     CHECK(result.outcome == SyncOutcome::failed);
     CHECK_THAT(errors_of(result), contains("there is no push callback"));
@@ -302,9 +305,15 @@ TEST_CASE("an edit made inside a callback is never lost", "[sync]") {
     SyncOptions options;
     auto remote = shell.server.remote();
 
-    SECTION("pull") { remote = ::test::with_calls(shell.server, edit, {}); }
-    SECTION("push") { remote = ::test::with_calls(shell.server, {}, edit); }
-    SECTION("progress") { options.on_progress = [&](auto, auto) { edit(); }; }
+    SECTION("pull") {
+        remote = ::test::with_calls(shell.server, edit, {});
+    }
+    SECTION("push") {
+        remote = ::test::with_calls(shell.server, {}, edit);
+    }
+    SECTION("progress") {
+        options.on_progress = [&](auto, auto) { edit(); };
+    }
     SECTION("on_conflict") {
         shell.engine.on_conflict = [&](const auto&, const auto&) { edit(); };
     }
@@ -314,7 +323,9 @@ TEST_CASE("an edit made inside a callback is never lost", "[sync]") {
             return true;
         };
     }
-    SECTION("after") { shell.engine.on_after_sync = [&](const auto&) { edit(); }; }
+    SECTION("after") {
+        shell.engine.on_after_sync = [&](const auto&) { edit(); };
+    }
     shell.sync(remote, options);
     CHECK(shell.data("a") == "edited inside");
     shell.sync();
@@ -327,12 +338,11 @@ TEST_CASE("a resolver that edits the record it decides is asked again about the 
           "[sync]") {
     std::vector<std::string> asked;
     std::unique_ptr<Shell> shell;
-    shell = std::make_unique<Shell>(
-        ConflictResolver<>{[&](const auto& local, const auto&) {
-            asked.push_back(local.data);
-            if (asked.size() == 1) shell->edit("a", "edited inside");
-            return local;
-        }});
+    shell = std::make_unique<Shell>(ConflictResolver<>{[&](const auto& local, const auto&) {
+        asked.push_back(local.data);
+        if (asked.size() == 1) shell->edit("a", "edited inside");
+        return local;
+    }});
     shell->edit("a", "base");
     shell->sync();
     shell->edit("a", "ours");
@@ -350,12 +360,11 @@ TEST_CASE("a resolver that edits its record each time is given up on, and nothin
     int calls = 0;
     bool is_restless = true;
     std::unique_ptr<Shell> shell;
-    shell = std::make_unique<Shell>(
-        ConflictResolver<>{[&](const auto& local, const auto&) {
-            ++calls;
-            if (is_restless) shell->edit("a", calls);
-            return local;
-        }});
+    shell = std::make_unique<Shell>(ConflictResolver<>{[&](const auto& local, const auto&) {
+        ++calls;
+        if (is_restless) shell->edit("a", calls);
+        return local;
+    }});
     shell->edit("a", "base");
     shell->edit("b", "other");
     shell->sync();
@@ -431,8 +440,7 @@ TEST_CASE("the engine may be asked anything inside a callback", "[sync]") {
     shell.check_equal();
 }
 
-TEST_CASE("a store that is cleared inside a callback stays clear, and the sync says so",
-          "[sync]") {
+TEST_CASE("a store that is cleared inside a callback stays clear, and the sync says so", "[sync]") {
     Shell shell;
     shell.edit("a", 1);
     shell.sync();
@@ -467,3 +475,5 @@ TEST_CASE("callbacks are freed when their sync is over", "[sync]") {
     CHECK(held.expired());
     CHECK(future.get().outcome == SyncOutcome::completed);
 }
+
+}  // namespace test_of_callbacks

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_hooks {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using ::test::contains;
@@ -247,14 +249,21 @@ TEST_CASE("progress ends where everything that is known of is done", "[sync]") {
         shell.server.seed(state("theirs" + std::to_string(n), n, shell.clock.now()));
     }
     std::vector<std::pair<std::size_t, std::size_t>> told;
-    SyncOptions options{.on_progress = [&](auto done, auto total) { told.emplace_back(done, total); },
-                        .push_batch_size = 2,
-                        .pull_page_size = 3};
+    SyncOptions options{
+        .on_progress = [&](auto done, auto total) { told.emplace_back(done, total); },
+        .push_batch_size = 2,
+        .pull_page_size = 3};
 
     SECTION("of a pull and a push") {}
-    SECTION("of a pull alone") { options.direction = SyncDirection::pull; }
-    SECTION("of a push alone") { options.direction = SyncDirection::push; }
-    SECTION("with a record that fails") { shell.server.fail_batches_with("mine3"); }
+    SECTION("of a pull alone") {
+        options.direction = SyncDirection::pull;
+    }
+    SECTION("of a push alone") {
+        options.direction = SyncDirection::push;
+    }
+    SECTION("with a record that fails") {
+        shell.server.fail_batches_with("mine3");
+    }
     SECTION("with records that are refused") {
         shell.server.refuse("mine0", "no");
         shell.server.omit("mine1");
@@ -305,3 +314,5 @@ TEST_CASE("the resolver of an engine counts for its copies too", "[sync]") {
 
     CHECK(resolver.resolved_count() == 1);
 }
+
+}  // namespace test_of_hooks

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_judge {
+
 using namespace std::chrono_literals;
 using sync_engine::Judged;
 using sync_engine::Judgement;
@@ -47,14 +49,16 @@ Record unstamped(const std::string& text, std::string revision = {}) {
     return record;
 }
 
-Entry clean(Record base) { return rules::taken<Json>(nullptr, std::move(base), noon); }
+Entry clean(Record base) {
+    return rules::taken<Json>(nullptr, std::move(base), noon);
+}
 
 /// `base` is on the remote, `text` is what the app made of it.
 Entry edited(Record base, const std::string& text) {
     const auto version = base.version + 1;
     Entry entry = clean(std::move(base));
-    entry.local = rules::shared(
-        state(text, version, entry.base->revision).with_status(SyncStatus::modified));
+    entry.local =
+        rules::shared(state(text, version, entry.base->revision).with_status(SyncStatus::modified));
     entry.sequence = 7;
     return entry;
 }
@@ -83,7 +87,8 @@ Judged<Json> judged(const Entry& entry, const Record& remote, Source source = So
 // A record nobody knew.
 
 TEST_CASE("a state of an unknown record is taken as it is", "[sync]") {
-    const auto result = sync_engine::judge<Json>(nullptr, state("new", 3, "r3"), Source::pull, moment);
+    const auto result =
+        sync_engine::judge<Json>(nullptr, state("new", 3, "r3"), Source::pull, moment);
 
     CHECK(result.judgement == Judgement::adopted);
     REQUIRE(result.entry);
@@ -139,7 +144,8 @@ TEST_CASE("neither a verdict nor a rescan is ever stale", "[sync]") {
 }
 
 TEST_CASE("staleness comes before everything else", "[sync]") {
-    // The same revision, and even the very content that was sent: but served by a replica that lags.
+    // The same revision, and even the very content that was sent: but served by a replica that
+    // lags.
     const Entry entry = staged(state("base", 5, "r5"), "sent");
 
     CHECK(judged(entry, state("normalised", 4, "r5")).judgement == Judgement::nothing);
@@ -176,6 +182,15 @@ TEST_CASE("with times, a revision left behind is judged by its stamps alone", "[
     auto touched = state("three", 3, "r1");
 
     CHECK(judged(entry, touched).judgement == Judgement::adopted);
+}
+
+TEST_CASE("after a rescan, revisions that were left behind before are news again", "[sync]") {
+    Entry entry = clean(unstamped("one", "r1"));
+    entry = *judged(entry, unstamped("two", "r2")).entry;
+    entry = *judged(entry, unstamped("one", "r1"), Source::rescan).entry;
+
+    CHECK(entry.local->data == "one");
+    CHECK(judged(entry, unstamped("two", "r2")).judgement == Judgement::adopted);
 }
 
 // Second question: is it what we have, normalised?
@@ -219,7 +234,8 @@ TEST_CASE("no revision is no proof of anything", "[sync]") {
 
 TEST_CASE("what was sent and comes back is its ack", "[sync]") {
     for (const auto source : {Source::pull, Source::rescan, Source::verdict}) {
-        const auto result = judged(staged(state("base", 5, "r5"), "edit"), state("edit", 6, "r6"), source);
+        const auto result =
+            judged(staged(state("base", 5, "r5"), "edit"), state("edit", 6, "r6"), source);
 
         CHECK(result.judgement == Judgement::acknowledged);
         REQUIRE(result.entry);
@@ -395,7 +411,8 @@ TEST_CASE("a state without stamps keeps the stamps that are known", "[sync]") {
     CHECK(taken.entry->local->version == 5);
     CHECK(taken.entry->local->updated_at == noon + 5min);
 
-    const auto acknowledged = judged(staged(state("base", 5, "r5"), "edit"), unstamped("edit", "r6"));
+    const auto acknowledged =
+        judged(staged(state("base", 5, "r5"), "edit"), unstamped("edit", "r6"));
     CHECK(acknowledged.judgement == Judgement::acknowledged);
     CHECK(acknowledged.entry->base->version == 6);
     CHECK(acknowledged.entry->base->updated_at == noon + 6min);
@@ -407,7 +424,8 @@ TEST_CASE("a state without stamps keeps the stamps that are known", "[sync]") {
 // States that wait.
 
 TEST_CASE("a pull renews the state that waits for the user", "[sync]") {
-    const Entry entry = rules::waiting(edited(state("base", 5, "r5"), "edit"), state("one", 6, "r6"), true);
+    const Entry entry =
+        rules::waiting(edited(state("base", 5, "r5"), "edit"), state("one", 6, "r6"), true);
 
     CHECK(judged(entry, state("one", 6, "r6")).judgement == Judgement::nothing);
     const auto renewed = judged(entry, state("two", 7, "r7"));
@@ -418,7 +436,8 @@ TEST_CASE("a pull renews the state that waits for the user", "[sync]") {
 }
 
 TEST_CASE("a conflict is over when the remote comes to local or back to base", "[sync]") {
-    const Entry entry = rules::waiting(edited(state("base", 5, "r5"), "edit"), state("one", 6, "r6"), true);
+    const Entry entry =
+        rules::waiting(edited(state("base", 5, "r5"), "edit"), state("one", 6, "r6"), true);
 
     const auto agreed = judged(entry, state("edit", 8, "r8"));
     CHECK(agreed.entry->is_clean());
@@ -432,7 +451,8 @@ TEST_CASE("a conflict is over when the remote comes to local or back to base", "
 }
 
 TEST_CASE("a parked state is asked about again when another comes", "[sync]") {
-    const Entry entry = rules::waiting(edited(state("base", 5, "r5"), "edit"), state("one", 6, "r6"), false);
+    const Entry entry =
+        rules::waiting(edited(state("base", 5, "r5"), "edit"), state("one", 6, "r6"), false);
 
     CHECK(judged(entry, state("two", 7, "r7")).judgement == Judgement::conflict);
 }
@@ -457,8 +477,8 @@ TEST_CASE("a replica that lags behind the state that waits tells nothing", "[syn
 
 TEST_CASE("an echo ends the wait, unless what waits is newer", "[sync]") {
     const auto sent_then_parked = [](std::uint64_t version) {
-        return rules::waiting(staged(state("base", 5, "r5"), "sent"), state("theirs", version, "r9"),
-                              GENERATE(true, false));
+        return rules::waiting(staged(state("base", 5, "r5"), "sent"),
+                              state("theirs", version, "r9"), GENERATE(true, false));
     };
 
     // The remote had theirs, and now has what we sent.
@@ -473,3 +493,5 @@ TEST_CASE("an echo ends the wait, unless what waits is newer", "[sync]") {
     REQUIRE(lagging.entry->theirs);
     CHECK(lagging.entry->theirs->data == "theirs");
 }
+
+}  // namespace test_of_judge

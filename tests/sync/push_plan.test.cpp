@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_push_plan {
+
 using sync_engine::PushCandidate;
 using sync_engine::PushPlan;
 
@@ -17,7 +19,9 @@ namespace {
 
 using Batch = std::vector<PushCandidate>;
 
-PushCandidate healthy(std::string id) { return {.id = std::move(id)}; }
+PushCandidate healthy(std::string id) {
+    return {.id = std::move(id)};
+}
 PushCandidate failed(std::string id, unsigned alone = 0) {
     return {.id = std::move(id), .failed_alone = alone, .has_failed = true};
 }
@@ -219,10 +223,12 @@ TEST_CASE("a large outbox behind a broken remote costs a few calls", "[sync]") {
 }
 
 TEST_CASE("suspects that fail do not use up the patience of others", "[sync]") {
-    const auto course = run(plan_of(10, {suspect("x"), suspect("y"), suspect("z"), healthy("a")}),
-                            {"x", "y", "z"});
+    const auto course =
+        run(plan_of(10, {suspect("x"), suspect("y"), suspect("z"), healthy("a")}), {"x", "y", "z"});
 
     CHECK(course.failed_alone == std::set<std::string>{"x", "y", "z"});
     CHECK(course.passed == std::set<std::string>{"a"});
     CHECK(course.calls == 4);
 }
+
+}  // namespace test_of_push_plan

@@ -13,9 +13,11 @@
 #include <variant>
 #include <vector>
 
+namespace test_of_settlement {
+
 using namespace std::chrono_literals;
-using sync_engine::AbsentRemotely;
 using sync_engine::AboutToPush;
+using sync_engine::AbsentRemotely;
 using sync_engine::Source;
 using sync_engine::StepResult;
 using sync_engine::SyncStatus;
@@ -70,7 +72,9 @@ const Step& step(const Asked& action) {
 sync_engine::Resolved<Json> winner(const std::string& id, const std::string& text) {
     return {state(id, text, 2), {}};
 }
-StepResult moved(std::vector<std::string> ids) { return {.superseded = false, .moved = std::move(ids)}; }
+StepResult moved(std::vector<std::string> ids) {
+    return {.superseded = false, .moved = std::move(ids)};
+}
 
 /// A settlement, and what it asks for: the last answer is always at hand.
 class Course {
@@ -132,7 +136,7 @@ TEST_CASE("a frame is committed even without news", "[sync]") {
 
 TEST_CASE("news is read, ruled on and committed in one step with its frame", "[sync]") {
     Course course{{pulled("a", "new"), pulled("b", "newer")},
-                          {.epoch = 4, .cursor = sync_engine::CursorMove{1, 2}}};
+                  {.epoch = 4, .cursor = sync_engine::CursorMove{1, 2}}};
 
     CHECK(ids_read(course.asked()) == Ids{"a", "b"});
     const auto commit = course.entries({std::nullopt, clean("b", 9)});
@@ -154,7 +158,6 @@ TEST_CASE("news is read, ruled on and committed in one step with its frame", "[s
 TEST_CASE("news that tells nothing is settled without a commit", "[sync]") {
     Course course{{pulled("a", "base", 1)}};
 
-
     CHECK_FALSE(course.entries({clean("a", 3)}));
     CHECK(ids_of(course.settled()) == Ids{"a"});
 }
@@ -163,8 +166,7 @@ TEST_CASE("conflicts are asked about one after the other, with all that is known
     Course course{{pulled("a", "theirs"), pulled("b", "new"), pulled("c", "theirs")}};
 
     Entry sent_before = rules::staged(edited("a", 5), "operation-7");
-    const auto first =
-        course.entries({sent_before, std::nullopt, edited("c", 6)});
+    const auto first = course.entries({sent_before, std::nullopt, edited("c", 6)});
     CHECK(question(first).base->data == "base");
     CHECK(question(first).local->data == "edit");
     CHECK(question(first).remote.data == "theirs");
@@ -217,8 +219,8 @@ TEST_CASE("a winner left to the user makes a conflict", "[sync]") {
     Course course{{pulled("a", "theirs")}};
     course.entries({edited("a", 5)});
 
-    const auto commit = course.resolved(
-        {state("a", "edit", 2).with_status(SyncStatus::conflicted), {}});
+    const auto commit =
+        course.resolved({state("a", "edit", 2).with_status(SyncStatus::conflicted), {}});
 
     CHECK(step(commit).decisions[0].outcome->conflicted);
     CHECK(step(commit).decisions[0].outcome->local->status == SyncStatus::conflicted);
@@ -226,7 +228,7 @@ TEST_CASE("a winner left to the user makes a conflict", "[sync]") {
 
 TEST_CASE("records that moved are read and ruled on again, and nobody else", "[sync]") {
     Course course{{pulled("a", "new"), pulled("b", "new"), pulled("c", "new")},
-                          {.cursor = sync_engine::CursorMove{1, 2}}};
+                  {.cursor = sync_engine::CursorMove{1, 2}}};
     course.entries({clean("a", 1), clean("b", 2), clean("c", 3)});
 
     const auto again = course.committed(moved({"b"}));
@@ -277,7 +279,8 @@ TEST_CASE("other news of a record that keeps moving is left for the next sync", 
 
     CHECK(ends_quietly(AboutToPush{}, edited("a", 1)));
     CHECK(ends_quietly(AbsentRemotely{}, clean("a", 1)));
-    CHECK(ends_quietly(sync_engine::PushFailed{.operation_id = "o", .sequence = 7}, edited("a", 1)));
+    CHECK(
+        ends_quietly(sync_engine::PushFailed{.operation_id = "o", .sequence = 7}, edited("a", 1)));
 }
 
 TEST_CASE("a step that another epoch superseded settles nothing", "[sync]") {
@@ -342,3 +345,5 @@ TEST_CASE("absence says nothing of what is dirty", "[sync]") {
 
     CHECK_FALSE(course.entries({edited("a", 1)}));
 }
+
+}  // namespace test_of_settlement

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_stopping {
+
 // A sync that is told to end: by a token, by its engine, by the destructor.
 
 using namespace std::chrono_literals;
@@ -70,9 +72,10 @@ TEST_CASE("a sync that was stopped before it began calls nothing", "[sync]") {
     CHECK_FALSE(result.has_errors());
     CHECK(shell.server.pull_calls() + shell.server.push_calls() == 0);
     CHECK(shell.pending() == Ids{"a"});
-    CHECK(shell.sync(shell.server.remote(), {.stop = source.token(),
-                                             .direction = SyncDirection::push})
-              .outcome == SyncOutcome::stopped);
+    CHECK(
+        shell
+            .sync(shell.server.remote(), {.stop = source.token(), .direction = SyncDirection::push})
+            .outcome == SyncOutcome::stopped);
     CHECK(shell.server.push_calls() == 0);
 }
 
@@ -110,9 +113,9 @@ TEST_CASE("a stop during push keeps the acks that came, and sends no other batch
     Shell shell;
     for (int n = 0; n < 4; ++n) shell.edit("r" + std::to_string(n), n);
 
-    const auto result = shell.sync(
-        ::test::with_calls(shell.server, {}, [&] { shell.engine.request_stop(); }),
-        {.push_batch_size = 2});
+    const auto result =
+        shell.sync(::test::with_calls(shell.server, {}, [&] { shell.engine.request_stop(); }),
+                   {.push_batch_size = 2});
 
     CHECK(result.outcome == SyncOutcome::stopped);
     CHECK(result.pushed == 2);
@@ -176,6 +179,19 @@ TEST_CASE("a stop ends the wait for a future that never gets ready", "[sync]") {
     shell.check_equal();
 }
 
+TEST_CASE("a token made of two stops a sync through either of them", "[sync]") {
+    Shell shell;
+    const StopSource one;
+    const StopSource other;
+    const bool by_other = GENERATE(false, true);
+    (by_other ? other : one).request_stop();
+
+    const auto result =
+        shell.sync(shell.server.remote(), {.stop = StopToken::either(one.token(), other.token())});
+
+    CHECK(result.outcome == SyncOutcome::stopped);
+}
+
 TEST_CASE("a push that was cut off by a stop is recognised when it comes back", "[sync]") {
     Shell shell;
     shell.edit("a", "sent");
@@ -220,12 +236,12 @@ TEST_CASE("the destructor waits for a sync on somebody else's thread", "[sync]")
     std::thread thread;
     std::future<SyncResult> future;
     {
-        SyncEngine<> engine{
-            store, ConflictResolver<>{}, RetryQueue<>{},
-            EngineOptions{.executor = [&](std::function<void()> task) {
-                              thread = std::thread(std::move(task));
-                          },
-                          .poll_interval = 0ms}};
+        SyncEngine<> engine{store, ConflictResolver<>{}, RetryQueue<>{},
+                            EngineOptions{.executor =
+                                              [&](std::function<void()> task) {
+                                                  thread = std::thread(std::move(task));
+                                              },
+                                          .poll_interval = 0ms}};
         future = engine.sync(silence.in_pull(), {.callback_timeout = 0ms});
         silence.wait_for_call();
     }
@@ -259,3 +275,5 @@ TEST_CASE("the store may be synced by another engine as soon as the future is re
         CHECK(one.sync(server.remote()).get().outcome == SyncOutcome::completed);
     }
 }
+
+}  // namespace test_of_stopping

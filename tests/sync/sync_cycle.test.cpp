@@ -15,13 +15,15 @@
 #include <variant>
 #include <vector>
 
+namespace test_of_sync_cycle {
+
 using namespace std::chrono_literals;
-using ::test::CycleStage;
 using sync_engine::CallError;
 using sync_engine::CallFailed;
 using sync_engine::SyncOutcome;
 using sync_engine::SyncResult;
 using sync_engine::test::contains;
+using ::test::CycleStage;
 using Json = nlohmann::json;
 using Action = CycleStage::Action;
 using Page = sync_engine::PageArrived<Json>;
@@ -50,7 +52,8 @@ TEST_CASE("a cycle asks, pulls, looks for what waits and what is dirty, and ends
 
     const auto result = stage.run();
 
-    CHECK(stage.text() == "before | pull null | read parked | read dirty | commit metadata | after");
+    CHECK(stage.text() ==
+          "before | pull null | read parked | read dirty | commit metadata | after");
     CHECK(result.outcome == SyncOutcome::completed);
     CHECK(result.total() == 0);
     CHECK(stage.state().metadata.last_sync_at == stage.now);
@@ -309,9 +312,8 @@ CycleStage busy_stage() {
     stage.pulls = {complete({stage.remote_state("a", "theirs", 3)}, 1, true),
                    complete({stage.remote_state("n", "new", 3)}, 2, false)};
     stage.pushes = {CycleStage::failure(CallError::unknown), [&stage](const auto& call) {
-                        sync_engine::PushReport<Json> report{
-                            sync_engine::conflict(stage.remote_state(
-                                call.changes.at(0).record.id, "theirs again", 8))};
+                        sync_engine::PushReport<Json> report{sync_engine::conflict(
+                            stage.remote_state(call.changes.at(0).record.id, "theirs again", 8))};
                         return CycleStage::Event{Report{call.number, std::move(report)}};
                     }};
     return stage;
@@ -456,3 +458,5 @@ TEST_CASE("a store that is cleared under the cycle stops it", "[sync]") {
         CHECK(stage.state().cursor.is_null());
     }
 }
+
+}  // namespace test_of_sync_cycle

@@ -8,16 +8,19 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+namespace test_of_sync_cycle_push {
+
 using namespace std::chrono_literals;
-using ::test::CycleStage;
 using sync_engine::CallError;
 using sync_engine::SyncOutcome;
 using sync_engine::SyncResult;
 using sync_engine::test::contains;
+using ::test::CycleStage;
 using Json = nlohmann::json;
 
 namespace {
@@ -336,9 +339,8 @@ TEST_CASE("rounds that run out are an error on the record and not an attempt", "
                 sync_engine::ReportArrived<Json>{call.number, std::move(report)}};
         });
     }
-    stage.pushes.insert(stage.pushes.begin() + 1, [](const auto& call) {
-        return CycleStage::accept(call);
-    });
+    stage.pushes.insert(stage.pushes.begin() + 1,
+                        [](const auto& call) { return CycleStage::accept(call); });
 
     const auto result = stage.run();
 
@@ -377,8 +379,8 @@ TEST_CASE("one error a record: the last one", "[sync]") {
 
 TEST_CASE("a filter is asked about what would be pushed, and only about that", "[sync]") {
     auto stage = stage_with({"a", "b", "c", "dead"});
-    stage.entries.at("dead").retry = sync_engine::RetryState{
-        .sequence = stage.entries.at("dead").sequence, .dead = true};
+    stage.entries.at("dead").retry =
+        sync_engine::RetryState{.sequence = stage.entries.at("dead").sequence, .dead = true};
     stage.setup.filtered = true;
     std::string asked_about;
     stage.filter = [&](const auto& record) {
@@ -432,3 +434,5 @@ TEST_CASE("a remote that answers again is well again", "[sync]") {
     CHECK(stage.state().health.failures == 0);
     CHECK(stage.state().health.backoff == sync_engine::Wait{});
 }
+
+}  // namespace test_of_sync_cycle_push

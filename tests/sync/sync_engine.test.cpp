@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_sync_engine {
+
 using namespace std::chrono_literals;
 using namespace sync_engine;
 using ::test::contains;
@@ -35,8 +37,8 @@ TEST_CASE("an engine without an executor syncs on a thread of its own", "[sync]"
     std::thread::id thread;
     shell.edit("a", 1);
 
-    const auto result = shell.sync(::test::with_calls(
-        shell.server, [&] { thread = std::this_thread::get_id(); }, {}));
+    const auto result = shell.sync(
+        ::test::with_calls(shell.server, [&] { thread = std::this_thread::get_id(); }, {}));
 
     CHECK(result.pushed == 1);
     CHECK(thread != std::this_thread::get_id());
@@ -88,8 +90,7 @@ TEST_CASE("a sync that its executor drops is over, and the engine can be used ag
     shell.check_equal();
 }
 
-TEST_CASE("what an executor throws comes out of sync, and the engine can be used again",
-          "[sync]") {
+TEST_CASE("what an executor throws comes out of sync, and the engine can be used again", "[sync]") {
     auto options = ::test::inline_options();
     bool throws = true;
     options.executor = [&](const std::function<void()>& task) {
@@ -406,7 +407,9 @@ TEST_CASE("options that make no sense still sync everything", "[sync]") {
         options.push_batch_size = std::numeric_limits<std::size_t>::max();
         options.pull_page_size = std::numeric_limits<std::size_t>::max();
     }
-    SECTION("no rounds") { options.max_rounds = 0; }
+    SECTION("no rounds") {
+        options.max_rounds = 0;
+    }
     CHECK(shell.sync(shell.server.remote(), options).outcome == SyncOutcome::completed);
     shell.check_equal();
 }
@@ -424,3 +427,5 @@ TEST_CASE("a store of an app's own type syncs like any other", "[sync]") {
     CHECK(store.get("b")->data == 2);
     CHECK(server.find("a")->data == 1);
 }
+
+}  // namespace test_of_sync_engine

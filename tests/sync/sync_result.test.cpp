@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "support/catch.hpp"
 #include <sync_engine/sync/sync_result.hpp>
+
+#include "support/catch.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <string>
+
+namespace test_of_sync_result {
 
 using namespace std::chrono_literals;
 using namespace sync_engine;
@@ -60,9 +63,9 @@ TEST_CASE("a result is written with the keys of the Dart package", "[sync]") {
 TEST_CASE("a result that was written reads back as it was", "[sync]") {
     CHECK(json(full()).get<SyncResult>() == full());
     CHECK(json(SyncResult{}).get<SyncResult>() == SyncResult{});
-    for (const auto outcome : {SyncOutcome::completed, SyncOutcome::vetoed,
-                               SyncOutcome::already_running, SyncOutcome::stopped,
-                               SyncOutcome::failed}) {
+    for (const auto outcome :
+         {SyncOutcome::completed, SyncOutcome::vetoed, SyncOutcome::already_running,
+          SyncOutcome::stopped, SyncOutcome::failed}) {
         const SyncResult result{.outcome = outcome};
         CHECK(json(result).get<SyncResult>() == result);
     }
@@ -91,3 +94,5 @@ TEST_CASE("a reader of results names the key that is wrong, and changes nothing"
     CHECK_THAT(read(json::array()), contains("sync result"));
     CHECK(result == full());
 }
+
+}  // namespace test_of_sync_result

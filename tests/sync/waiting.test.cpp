@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace test_of_waiting {
+
 // When a sync calls the remote, and when it waits: for a record, for the remote, for a person.
 
 using namespace std::chrono_literals;
@@ -36,8 +38,7 @@ std::size_t calls_of(Outbox& box, const SyncOptions& options = {}) {
 
 }  // namespace
 
-TEST_CASE("a person's sync tries every record again, a timer's only those that are due",
-          "[sync]") {
+TEST_CASE("a person's sync tries every record again, a timer's only those that are due", "[sync]") {
     Outbox box{2, {.backoff_base = 1min}};
     box.server.omit("r0");
     box.sync();
@@ -161,8 +162,12 @@ TEST_CASE("a request to wait pauses everything, new edits too, in both modes and
 TEST_CASE("a request to wait for years is cut to what the engine allows", "[sync]") {
     Outbox box{1};
 
-    SECTION("of the whole remote") { box.server.rate_limit(std::chrono::hours{24 * 365 * 100}); }
-    SECTION("of one record") { box.server.ask_retry("r0", std::chrono::hours{24 * 365 * 100}); }
+    SECTION("of the whole remote") {
+        box.server.rate_limit(std::chrono::hours{24 * 365 * 100});
+    }
+    SECTION("of one record") {
+        box.server.ask_retry("r0", std::chrono::hours{24 * 365 * 100});
+    }
     box.sync();
     box.server.accept_again("r0");
     box.device.clock.advance(EngineOptions{}.max_retry_after);
@@ -175,8 +180,12 @@ TEST_CASE("a negative or empty request to wait is none", "[sync]") {
     Outbox box{1};
     const auto wait = GENERATE(0ms, -5ms);
 
-    SECTION("of the whole remote") { box.server.rate_limit(wait); }
-    SECTION("of one record") { box.server.ask_retry("r0", wait); }
+    SECTION("of the whole remote") {
+        box.server.rate_limit(wait);
+    }
+    SECTION("of one record") {
+        box.server.ask_retry("r0", wait);
+    }
     box.sync();
     box.server.accept_again("r0");
     box.sync();
@@ -190,8 +199,12 @@ TEST_CASE("a wait that was stored under other rules is cut when it is loaded", "
         SyncEngine<> patient{*box.device.store, ConflictResolver<>{}, RetryQueue<>{},
                              EngineOptions{.executor = inline_executor(),
                                            .max_retry_after = std::chrono::hours{24}}};
-        SECTION("of the whole remote") { box.server.rate_limit(24h); }
-        SECTION("of one record") { box.server.ask_retry("r0", 24h); }
+        SECTION("of the whole remote") {
+            box.server.rate_limit(24h);
+        }
+        SECTION("of one record") {
+            box.server.ask_retry("r0", 24h);
+        }
         patient.sync(box.server.remote()).get();
     }
     box.server.accept_again("r0");
@@ -206,10 +219,18 @@ TEST_CASE("no clock that is set back or forth parks anything for longer than its
     Outbox box{1, {.backoff_base = 1min}};
     std::function<void()> fail;
 
-    SECTION("a record's backoff") { box.server.omit("r0"); }
-    SECTION("a record's wait") { box.server.ask_retry("r0", 1min); }
-    SECTION("the remote's backoff") { box.server.set_offline(true); }
-    SECTION("the remote's wait") { box.server.rate_limit(1min); }
+    SECTION("a record's backoff") {
+        box.server.omit("r0");
+    }
+    SECTION("a record's wait") {
+        box.server.ask_retry("r0", 1min);
+    }
+    SECTION("the remote's backoff") {
+        box.server.set_offline(true);
+    }
+    SECTION("the remote's wait") {
+        box.server.rate_limit(1min);
+    }
     box.device.clock.advance(std::chrono::hours{24 * 365 * 50});  // a broken clock
     box.sync();
     box.device.clock.advance(-std::chrono::hours{24 * 365 * 50});  // it is set right
@@ -270,3 +291,5 @@ TEST_CASE("a queue that an engine is given keeps its rules and what it held", "[
     engine.sync(server.remote()).get();
     CHECK(engine.retry_queue().dead_letters().size() == 1);
 }
+
+}  // namespace test_of_waiting

@@ -104,7 +104,7 @@ public:
                                 quoted(local.id) + " to " + quoted(winner.id) +
                                 "; it has to keep it");
         }
-        if (winner.status != SyncStatus::conflicted) resolved_->fetch_add(1);
+        if (!is_left_to_user(winner)) resolved_->fetch_add(1);
         return winner;
     }
 
@@ -114,6 +114,12 @@ public:
 private:
     [[noreturn]] static void refuse_empty() {
         throw std::invalid_argument("a custom conflict strategy needs a function");
+    }
+
+    /// The other strategies decide, also where local comes from a listed conflict and says so.
+    bool is_left_to_user(const Record& winner) const noexcept {
+        return winner.status == SyncStatus::conflicted &&
+               (strategy_ == ConflictStrategy::manual || strategy_ == ConflictStrategy::custom);
     }
 
     Record decide(const Record* base, const Record& local, const Record& remote,
@@ -154,7 +160,12 @@ private:
             merge(has_base ? &base_data : nullptr, nlohmann::json(local.data),
                   nlohmann::json(remote.data), winner_of(local, remote), sent_views);
         Record winner = local;
-        winner.data = fields.value.template get<Data>();
+        try {
+            winner.data = detail::read_data<Data>(fields.value);
+        } catch (const FormatError& error) {
+            throw FormatError("the merge of " + detail::named(local.id) +
+                              " does not fit its type of data: " + error.what());
+        }
         winner.tags = merge(has_base ? &base->tags : nullptr, local.tags, remote.tags, sent_tags);
         return winner;
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
+#include <vector>
 
 namespace sync_engine {
 
@@ -17,21 +19,20 @@ public:
 
     /// True once a stop was requested; it never becomes false again.
     [[nodiscard]] bool stop_requested() const noexcept {
-        return (first_ && first_->load()) || (second_ && second_->load());
+        return std::any_of(flags_.begin(), flags_.end(),
+                           [](const auto& flag) { return flag->load(); });
     }
 
-    /// A token that stops as soon as one of two does; each of the two comes from one source.
+    /// A token that stops as soon as one of two does.
     [[nodiscard]] static StopToken either(const StopToken& one, const StopToken& other) {
-        StopToken both;
-        both.first_ = one.first_;
-        both.second_ = other.first_;
+        StopToken both = one;
+        both.flags_.insert(both.flags_.end(), other.flags_.begin(), other.flags_.end());
         return both;
     }
 
 private:
     friend class StopSource;
-    std::shared_ptr<const std::atomic<bool>> first_;
-    std::shared_ptr<const std::atomic<bool>> second_;
+    std::vector<std::shared_ptr<const std::atomic<bool>>> flags_;
 };
 
 /// The side that asks to stop: `source.request_stop()` reaches every token made from it.
@@ -40,7 +41,7 @@ public:
     /// A token that stops when this source is asked to.
     [[nodiscard]] StopToken token() const {
         StopToken token;
-        token.first_ = flag_;
+        token.flags_.push_back(flag_);
         return token;
     }
 

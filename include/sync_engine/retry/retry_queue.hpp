@@ -31,12 +31,15 @@ struct RetryOptions {
     std::chrono::milliseconds max_delay = std::chrono::minutes{5};     ///< and never longer
     double jitter = 0.0;  ///< share of each wait that is left to chance: 0 none, 1 all of it
 
-    /// The wait after `attempt` failures, spread by 64 random bits.
+    /// A longer wait is a mistake, and would overflow clocks.
+    static constexpr std::chrono::milliseconds longest_wait = std::chrono::hours{24 * 365};
+
+    /// The wait after `attempt` failures, spread by 64 random bits; a year at most.
     [[nodiscard]] std::chrono::milliseconds delay(unsigned attempt,
                                                   std::uint64_t random = 0) const noexcept {
         const Backoff backoff{.base = backoff_base,
                               .multiplier = backoff_multiplier,
-                              .cap = max_delay,
+                              .cap = std::min(max_delay, longest_wait),
                               .jitter = jitter};
         return backoff.after(attempt, random);
     }
@@ -135,8 +138,8 @@ public:
         RetryQueue copy(other);
         return *this = std::move(copy);
     }
-    RetryQueue(RetryQueue&&) = default;
-    RetryQueue& operator=(RetryQueue&&) = default;
+    RetryQueue(RetryQueue&&) noexcept = default;
+    RetryQueue& operator=(RetryQueue&&) noexcept = default;
     ~RetryQueue() = default;
 
     [[nodiscard]] const RetryOptions& options() const noexcept { return options_; }
@@ -241,6 +244,9 @@ public:
     }
 
 private:
+    template <class Same>
+    friend void from_json(const nlohmann::json& json, RetryQueue<Same>& queue);
+
     [[nodiscard]] std::vector<RetryEntry<Data>> waiting() const {
         auto entries = ledger_->entries();
         std::erase_if(entries, [](const auto& entry) { return entry.dead || !entry.waiting; });
@@ -271,8 +277,7 @@ inline void to_json(nlohmann::json& json, const RetryOptions& options) {
 inline void from_json(const nlohmann::json& json, RetryOptions& options) {
     detail::require_object(json, "retry options");
     RetryOptions read;
-    // A wait of more than a year is a mistake in the file, and would overflow clocks.
-    constexpr std::uint64_t longest = std::uint64_t{1000} * 60 * 60 * 24 * 365;
+    constexpr auto longest = static_cast<std::uint64_t>(RetryOptions::longest_wait.count());
     const auto wait = [&](const char* key, std::chrono::milliseconds fallback) {
         const auto count =
             detail::read_count(json, key, static_cast<std::uint64_t>(fallback.count()));
@@ -342,7 +347,8 @@ void to_json(nlohmann::json& json, const RetryQueue<Data>& queue) {
     json = {{"options", queue.options()}, {"entries", queue.entries()}};
 }
 
-/// Replaces the queue by one that was written before; a reader that fails leaves it as it was.
+/// Replaces options and entries by those that were written before; clock and chance stay the
+/// queue's own. A reader that fails leaves it as it was.
 template <class Data>
 void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
     detail::require_object(json, "retry queue");
@@ -357,8 +363,8 @@ void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
             ledger->save(entry);
         }
     }
-    RetryQueue<Data> read{options};
-    read.attach(std::move(ledger), now, system_random());
+    RetryQueue<Data> read{options, queue.clock_, queue.random_};
+    read.ledger_ = std::move(ledger);
     queue = std::move(read);
 }
 

@@ -51,7 +51,7 @@ public:
     explicit LocalStore(std::shared_ptr<Storage<Data>> storage, StoreOptions options = {})
         : options_(std::move(options)), storage_(std::move(storage)) {
         if (storage_) load();
-        if (state_.store_id.empty()) state_.store_id = new_store_id();
+        state_.store_id = new_store_id();
     }
 
     LocalStore(const LocalStore&) = delete;
@@ -475,9 +475,10 @@ private:
         state_ = std::move(image.state);
     }
 
-    /// 128 random bits: two stores never share one, so neither do their operation ids.
+    /// 128 random bits. Made anew at each opening, also of a copied file or a restored backup,
+    /// whose sequences come a second time: operation ids never do.
     std::string new_store_id() const {
-        static constexpr char digits[] = "0123456789abcdef";
+        static constexpr std::string_view digits = "0123456789abcdef";
         std::string id;
         for (int half = 0; half < 2; ++half) {
             std::uint64_t bits = options_.random();

@@ -38,13 +38,14 @@ struct Wait {
 
 /// What became of the attempts to push one edit: bound to its sequence, void for any other.
 struct RetryState {
-    Sequence sequence = 0;      ///< the edit that this speaks of
-    unsigned attempts = 0;      ///< failures of the record's own (law 8)
-    unsigned failed_alone = 0;  ///< how often it was alone in a call that failed whole
-    bool suspect = false;       ///< it failed alone while others passed: sent alone, and last
-    bool dead = false;          ///< a dead letter: kept and listed, not sent
-    Wait backoff{};             ///< our own wait: a sync that somebody asked for ignores it
-    Wait asked{};               ///< the remote's wait for this record: always kept
+    Sequence sequence = 0;       ///< the edit that this speaks of
+    std::string operation_id{};  ///< under which it was sent
+    unsigned attempts = 0;       ///< failures of the record's own (law 8)
+    unsigned failed_alone = 0;   ///< how often it was alone in a call that failed whole
+    bool suspect = false;        ///< it failed alone while others passed: sent alone, and last
+    bool dead = false;           ///< a dead letter: kept and listed, not sent
+    Wait backoff{};              ///< our own wait: a sync that somebody asked for ignores it
+    Wait asked{};                ///< the remote's wait for this record: always kept
     std::vector<SyncError> history{};  ///< the newest failures, oldest first
 
     /// Enough to see a pattern; without a bound a record that fails for months would grow.

@@ -23,7 +23,7 @@ struct RemoteHealth {
 
 /// Everything a store keeps that is not about one record.
 struct StoreState {
-    std::string store_id{};     ///< makes operation ids differ between stores
+    std::string store_id{};     ///< of this opening; with a sequence it names an operation for ever
     Sequence sequence = 0;      ///< the last one that was given; never goes back
     std::uint64_t epoch = 0;    ///< how often the store was cleared
     nlohmann::json cursor{};    ///< how far pull has come; null: not begun
@@ -45,7 +45,7 @@ struct StorageBatch {
 template <class Data>
 struct StorageImage {
     std::vector<Entry<Data>> entries{};
-    StoreState state{};  ///< an empty `store_id` says that the storage is new
+    StoreState state{};
 };
 
 /// Where a store's commits become durable: the seam between `LocalStore` and a disk.

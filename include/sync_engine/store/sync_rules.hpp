@@ -82,6 +82,13 @@ void rebase_edit(Entry<Data>& entry, SyncRecord<Data> edit) {
     entry.conflicted = false;
 }
 
+/// Attempts and dead letter stay with an edit that became another one without the app's doing.
+template <class Data>
+void keep_retry(Entry<Data>& entry) {
+    entry.retry->sequence = next_sequence;
+    entry.retry->operation_id.clear();
+}
+
 /// Lifts an unsent edit above a base that was stamped higher than it, as another edit: states below
 /// base would be taken for stale reads by other devices.
 template <class Data>
@@ -93,7 +100,7 @@ void lift_edit(Entry<Data>& entry, const Moment& moment) {
     set_stamp(edit, above(highest_stamp(entry), moment));
     entry.local = shared(std::move(edit));
     entry.sequence = next_sequence;
-    if (retry_holds) entry.retry->sequence = next_sequence;
+    if (retry_holds) keep_retry(entry);
 }
 
 /// The remote's state becomes ours; `known` is null for a record we never had.
@@ -140,7 +147,7 @@ template <class Data>
         set_stamp(edit, above(floor, moment));
     }
     rebase_edit(entry, std::move(edit));
-    if (retry_holds) entry.retry->sequence = entry.sequence;
+    if (retry_holds) keep_retry(entry);
     entry.pulled_since_ack = true;
     entry.absent_once = false;
     return entry;

@@ -106,9 +106,16 @@ struct RulingContext {
     std::uint64_t random = 0;
 };
 
-/// The name of an edit for the remote: the same over all retries, never used for another edit.
-[[nodiscard]] inline std::string operation_id(const std::string& store_id, Sequence sequence) {
-    return store_id + "-" + std::to_string(sequence);
+/// The name of the entry's last edit for the remote: the same over all retries, in this opening of
+/// the store and in later ones, and never used for another edit.
+template <class Data>
+[[nodiscard]] std::string operation_id_of(const Entry<Data>& entry, const std::string& store_id) {
+    for (const auto& sent : entry.sent) {
+        if (sent.sequence == entry.sequence) return sent.operation_id;
+    }
+    const RetryState* retry = entry.active_retry();
+    if (retry != nullptr && !retry->operation_id.empty()) return retry->operation_id;
+    return store_id + "-" + std::to_string(entry.sequence);
 }
 
 namespace detail {
@@ -172,6 +179,7 @@ Ruling<Data> rule(const Entry<Data>* entry, PushFailed failed, const RulingConte
         return write<Data>(std::move(changed), std::move(effect));
     }
     RetryState& state = retry_of(changed);
+    if (!failed.operation_id.empty()) state.operation_id = failed.operation_id;
     switch (failed.failure) {
         case Failure::unreached:
         case Failure::whole:
@@ -264,7 +272,7 @@ Ruling<Data> rule(const Entry<Data>* entry, AboutToPush push, const RulingContex
     const bool is_due =
         entry != nullptr && entry->is_dirty() && !entry->is_parked() && !entry->is_dead_letter();
     if (!is_due || (push.chosen != 0 && push.chosen != entry->sequence)) return {};
-    return write<Data>(rules::staged(*entry, operation_id(context.store_id, entry->sequence)));
+    return write<Data>(rules::staged(*entry, operation_id_of(*entry, context.store_id)));
 }
 
 template <class Data>
