@@ -236,6 +236,46 @@ TEST_CASE("a full listing that is older than our own write deletes it only the s
     CHECK(box.device.store->count() == 0);
 }
 
+TEST_CASE("a server that was restored from a backup is believed, though its states are older",
+          "[scenario]") {
+    Outbox box{1};
+    box.sync();
+    const auto backup = *box.server.find("r0");
+    box.device.clock.advance(1min);
+    box.device.edit("r0", "newer");
+    box.sync();
+    box.server.wipe();
+    box.server.seed(backup);
+
+    CHECK(box.sync().pulled == 1);
+
+    CHECK(text_of(box.device) == "r0 = 0\n");
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a server without versions and times neither resets ours nor undoes an edit by lagging",
+          "[scenario]") {
+    Outbox box{1};
+    box.server.forget_versions_and_times(true);
+    box.sync();
+    const auto first = box.device.store->get("r0");
+    box.sync();  // the listing shows it without stamps
+    CHECK(box.device.store->get("r0")->version == first->version);
+    CHECK(box.device.store->get("r0")->updated_at == first->updated_at);
+    box.device.clock.advance(1min);
+    box.device.edit("r0", "newer");
+    box.server.serve_stale_reads(true);
+    box.sync();
+    CHECK(box.server.find("r0")->data == "newer");
+
+    CHECK(box.sync().pulled == 0);  // the revision that it shows was left behind
+
+    CHECK(box.device.data("r0") == "newer");
+    CHECK(box.device.store->get("r0")->version > first->version);
+    CHECK(box.device.store->get("r0")->updated_at > first->updated_at);
+    CHECK(box.device.store->pending().empty());
+}
+
 // 11. No lock is held while a callback, hook or resolver runs.
 
 TEST_CASE("whatever runs during a sync may use the store from any thread", "[scenario]") {

@@ -367,4 +367,19 @@ TEST_CASE("after a few failures in a row the remote is left alone for this sync"
     CHECK(box.wire.batches.size() <= 8);  // log2(64) + 2, and not one for each record
 }
 
+TEST_CASE("a revived dead letter is no suspect any more: it goes with the others", "[scenario]") {
+    Outbox box{2, {.max_attempts = 1}};
+    box.server.fail_batches_with("r0");
+    box.sync();
+    REQUIRE(box.queue().dead_letters().size() == 1);
+    box.server.accept_again("r0");
+    box.device.edit("r1", "edited");
+
+    CHECK(box.queue().revive("r0"));
+    box.sync();
+
+    CHECK(box.wire.batches_text() == "r1 r0");
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
 }  // namespace scenario_laws_of_trouble

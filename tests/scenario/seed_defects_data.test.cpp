@@ -530,4 +530,24 @@ TEST_CASE("nothing is forgotten when the process ends (D22)", "[scenario]") {
     CHECK(device.store->state().remote_name == "home");
 }
 
+TEST_CASE("a call that was not reached does not make an earlier one unsent (D11)", "[scenario]") {
+    Device device;
+    Server server;
+    const SyncOptions push_only{.direction = SyncDirection::push};
+    device.edit("1", "v1");
+    server.lose_next_ack();
+    device.sync(server.remote(), push_only);  // it is there, but we cannot know
+    server.set_offline(true);
+    device.sync(server.remote(), push_only);
+    device.store->remove("1");
+    server.set_offline(false);
+
+    device.sync(server.remote());
+    device.sync(server.remote());
+
+    CHECK(device.store->count() == 0);
+    CHECK(server.count() == 0);
+    CHECK(device.store->pending().empty());
+}
+
 }  // namespace scenario_seed_defects_data

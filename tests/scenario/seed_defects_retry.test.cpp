@@ -338,4 +338,21 @@ TEST_CASE("what an acknowledged edit had failed with says nothing of the next on
     CHECK(queue(device).entries()[0].history.size() == 1);
 }
 
+TEST_CASE("the failure of an edit says nothing of the one made meanwhile (D41)", "[scenario]") {
+    Device device = device_with({.max_attempts = 1});
+    Backend backend;
+    device.edit("1", "v1");
+    backend.answer = [&](const Records&) {
+        device.edit("1", "v2");
+        return Ids{};
+    };
+
+    device.sync(backend.remote());
+
+    CHECK(queue(device).entries().empty());
+    backend.recover();
+    CHECK(device.sync(backend.remote()).pushed == 1);
+    CHECK(backend.data("1") == "v2");
+}
+
 }  // namespace scenario_seed_defects_retry

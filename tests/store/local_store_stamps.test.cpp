@@ -91,6 +91,8 @@ TEST_CASE("an old copy that is edited and put gets new stamps, not those of anot
     store->put(stamped(4, noon - 1h, "edited long ago"));
 
     CHECK(stamp_of(*store->get("a")) == Stamp{6, noon + 1h});
+    store->put(stamped(5, noon, "edited from the base"));
+    CHECK(stamp_of(*store->get("a")) == Stamp{7, noon + 1h + 1us});
 }
 
 TEST_CASE("an edit is never stamped below a state that was sent or that waits", "[store]") {

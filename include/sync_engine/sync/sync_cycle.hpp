@@ -193,6 +193,10 @@ private:
             return ask_page();
         }
         note_request_to_wait(failed);
+        if (failed.error == CallError::unauthorized) {  // a new login is no matter of time
+            add_error("", "pull failed: " + failed.message);
+            return close(SyncOutcome::failed);
+        }
         return pull_failed(failed.message);
     }
 
