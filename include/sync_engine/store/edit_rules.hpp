@@ -35,8 +35,9 @@ template <class Data>
 
 /// An edit of a record that the store knows; also the re-creation of a deleted one.
 ///
-/// Stamps that the caller changed are kept, but never below what the remote or a tombstone has;
-/// stamps that the caller left alone, or that already stand for another content, are moved on.
+/// Stamps that the caller changed are kept, but never below what the remote has; stamps that the
+/// caller left alone, or that already stand for another content, are moved on. A re-creation is
+/// above the tombstone in version and time, so that a lagging read of the deletion cannot undo it.
 template <class Data>
 [[nodiscard]] Entry<Data> edited(Entry<Data> entry, SyncRecord<Data> record, const Moment& moment) {
     const Stamp stored = stamp_of(*entry.local);
@@ -44,7 +45,7 @@ template <class Data>
     Stamp stamp = stamp_of(record);
     if (stamp != stored) {
         stamp.raise(remote);
-        if (entry.is_deleted()) stamp.raise(stored);
+        if (entry.is_deleted()) stamp.raise(above(highest_stamp(entry), moment));
     }
     if (stamp == stored || stamp == remote) stamp = above(highest_stamp(entry), moment);
     set_stamp(record, stamp);
@@ -64,17 +65,10 @@ template <class Data>
         SyncRecord<Data> theirs = *entry.theirs;
         return settled(std::move(entry), std::move(theirs), std::move(tombstone), moment);
     }
-    if (entry.sent.empty() && entry.theirs == nullptr) {
-        if (entry.base == nullptr) return std::nullopt;
-        if (entry.base->is_deleted()) {
-            make_clean(entry, moment.now);
-            return entry;
-        }
-    }
     set_stamp(tombstone, above(highest_stamp(entry), moment));
     entry.local = shared(std::move(tombstone));
     entry.sequence = next_sequence;
-    return entry;
+    return without_needless_deletion(std::move(entry), moment.now);
 }
 
 /// The unsent edit is given up: back to what the remote has, as far as we know it.

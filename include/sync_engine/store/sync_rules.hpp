@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,6 +68,24 @@ void make_clean(Entry<Data>& entry, Timestamp now) {
     entry.retry.reset();
     entry.theirs = nullptr;
     entry.conflicted = false;
+}
+
+/// True for an unsent deletion of what the remote does not have, nor may have through something
+/// that was sent: there is nothing to delete.
+template <class Data>
+[[nodiscard]] bool is_needless_deletion(const Entry<Data>& entry) noexcept {
+    return entry.is_deleted() && !entry.is_clean() && entry.sent.empty() &&
+           entry.theirs == nullptr && (entry.base == nullptr || entry.base->is_deleted());
+}
+
+/// What is left of a needless deletion: what was deleted before stays remembered, what the remote
+/// never had is forgotten. Any other entry stays as it is.
+template <class Data>
+[[nodiscard]] Outcome<Data> without_needless_deletion(Entry<Data> entry, Timestamp now) {
+    if (!is_needless_deletion(entry)) return entry;
+    if (entry.base == nullptr) return std::nullopt;
+    make_clean(entry, now);
+    return entry;
 }
 
 /// Puts an unsent edit on the remote's newest state: it stays dirty and is a new edit, because an
@@ -220,6 +239,10 @@ template <class Data>
     }
     std::erase_if(entry.sent,
                   [&](const auto& earlier) { return earlier.sequence <= acknowledged_edit; });
+    if (is_needless_deletion(entry)) {
+        make_clean(entry, moment.now);
+        return entry;
+    }
     if (entry.retry && entry.retry->sequence <= acknowledged_edit) entry.retry.reset();
     SyncRecord<Data> edit = *entry.local;
     edit.revision = entry.base->revision;

@@ -96,8 +96,19 @@ Judged<Data> rebase(const Entry<Data>& entry, SyncRecord<Data> remote, Source so
     if (remote.revision == entry.base->revision) {
         if (source == Source::verdict) return {Judgement::contradiction, {}};
         if (stamp_of(remote) == stamp_of(*entry.base) && entry.theirs == nullptr) return {};
+    } else if (entry.is_deleted() && remote.is_deleted()) {
+        // What was sent before cannot be stored any more over another revision.
+        return {Judgement::adopted, rules::taken(&entry, std::move(remote), moment.now)};
     }
     return {Judgement::adopted, rules::rebased(entry, std::move(remote), moment)};
+}
+
+/// What was deleted is deleted once more, after something that lived in between: that may be what
+/// we sent. So this deletion is news, although its content is base's.
+template <class Data>
+bool is_deleted_again(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
+    return remote.is_deleted() && !entry.sent.empty() &&
+           (remote.revision != entry.base->revision || stamp_of(remote) != stamp_of(*entry.base));
 }
 
 /// `judge` for a record that the store knows.
@@ -133,6 +144,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remot
             if (entry->is_clean()) return refresh(*entry, remote, moment);
             return rebase(*entry, remote, source, moment);
         case Reconciliation::rebase:
+            if (is_deleted_again(*entry, remote)) break;
             return rebase(*entry, remote, source, moment);
         case Reconciliation::agree:
             return {Judgement::adopted,

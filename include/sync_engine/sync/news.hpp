@@ -176,7 +176,8 @@ Ruling<Data> rule(const Entry<Data>* entry, PushFailed failed, const RulingConte
     }
     if (!entry->is_dirty() || entry->sequence != failed.sequence) {
         // Edited since: the failure says nothing of the new edit.
-        return write<Data>(std::move(changed), std::move(effect));
+        return write<Data>(rules::without_needless_deletion(std::move(changed), context.moment.now),
+                           std::move(effect));
     }
     RetryState& state = retry_of(changed);
     if (!failed.operation_id.empty()) state.operation_id = failed.operation_id;

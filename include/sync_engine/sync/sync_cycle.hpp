@@ -309,6 +309,7 @@ private:
             if (entry) changes.push_back(call_.add(*entry, candidates.at(id)));
         }
         if (changes.empty()) return next_batch();
+        was_halved_ = false;
         phase_ = Phase::pushing;
         return CallPush<Data>{++number_, std::move(changes)};
     }
@@ -357,7 +358,8 @@ private:
         failures_.note(call_, is_single ? Failure::alone : Failure::whole, failed.message);
         last_failure_ = failed.message;
         if (!call_.is_suspect()) plan_.count_failure(call_.size());
-        if (!is_single) plan_.halve(call_.candidates());
+        was_halved_ = !is_single;
+        if (was_halved_) plan_.halve(call_.candidates());
         return next_batch();
     }
 
@@ -371,12 +373,15 @@ private:
     /// Writes down who failed, and whose fault it was.
     Action<Data> end_push(SyncOutcome outcome) {
         auto summary = failures_.sum_up(something_passed_);
-        const bool gave_up = plan_.has_given_up();
+        // Halves that were given up meanwhile, and never sent, repair nothing.
+        const bool gave_up = plan_.has_given_up() || was_halved_;
         const bool nothing_passed = summary.failed_alone && !something_passed_;
         if (outcome == SyncOutcome::completed && (gave_up || nothing_passed)) {
             outcome = SyncOutcome::failed;
         }
-        if (gave_up && plan_.remaining() > 0) add_error("", "push failed: " + last_failure_);
+        if (was_halved_ || (gave_up && plan_.remaining() > 0)) {
+            add_error("", "push failed: " + last_failure_);
+        }
         if (gave_up || summary.remote_is_to_blame) remote_.failed();
         outcome_ = outcome;
         return settle(std::move(summary.news), step_of_this_epoch(), Then::close);
@@ -477,6 +482,8 @@ private:
     Action<Data> close(SyncOutcome outcome) {
         tally_.end(outcome);
         Step<Data> step;
+        // What was completed for a store that was cleared meanwhile is not complete.
+        if (outcome == SyncOutcome::completed) step.epoch = setup_.state.epoch;
         step.health = remote_.outcome(setup_.retry, now_, random_());
         const SyncMetadata metadata = tally_.added_to(setup_.state.metadata, started_at_, now_);
         if (!(metadata == setup_.state.metadata)) step.metadata = metadata;
@@ -543,6 +550,7 @@ private:
     PushCall<Data> call_{};
     FailureNotes<Data> failures_{};
     std::string last_failure_{};
+    bool was_halved_ = false;  // the last call failed, and its halves were not sent yet
     bool something_passed_ = false;
     std::unordered_map<std::string, std::size_t> rounds_{};
 

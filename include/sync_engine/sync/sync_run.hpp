@@ -109,14 +109,15 @@ public:
         SyncCycle<Data> cycle{setup()};
         auto action = cycle.start(time());
         while (!is_done(action)) {
-            Event<Data> event = std::visit([&](auto& what) { return perform(what); }, action);
+            Event<Data> event = perform(action);
             if (job_.stop.stop_requested()) cycle.request_stop();
             action = cycle.resume(std::move(event), time());
         }
         return std::get<CycleDone>(std::move(action)).result;
     }
 
-private:
+    // For those who drive the cycle themselves, one action at a time.
+
     [[nodiscard]] Timestamp time() const { return store_.options().clock(); }
 
     [[nodiscard]] CycleSetup setup() const {
@@ -131,6 +132,11 @@ private:
                 .filtered = static_cast<bool>(job_.predicate)};
     }
 
+    [[nodiscard]] Event<Data> perform(Action<Data>& action) {
+        return std::visit([&](auto& what) -> Event<Data> { return perform(what); }, action);
+    }
+
+private:
     /// Calls a hook; what it throws becomes the text of the event.
     template <class Call>
     static HookDone guarded(Call&& call) {
