@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/remote/change.hpp>
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/sync/sync_options.hpp>
+#include <sync_engine/testing/invariant.hpp>
+#include <sync_engine/testing/workload.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace sync_engine::testing {
+
+/// Looks at every push of one device before the remote sees it, and at what the device makes of
+/// failures.
+template <class Data>
+class PushWatch {
+public:
+    PushWatch(const Workload<Data>& workload, Verdicts& verdicts)
+        : workload_(workload), verdicts_(verdicts) {}
+
+    /// A sync begins.
+    void begin(const LocalStore<Data>& store, const SyncOptions& options, bool is_filtered) {
+        options_ = options;
+        is_filtered_ = is_filtered;
+        clock_moved_ = false;
+        fresh_.clear();
+        for (const auto& entry : store.read_dirty()) {
+            if (is_untried(entry)) fresh_.insert({entry.local->id, entry.sequence});
+        }
+        began_with_wait_ = store.state().health.asked;
+    }
+
+    /// The device's clock was set: waits may end early or late in this sync.
+    void clock_moved() { clock_moved_ = true; }
+
+    /// The app wants this record pushed again as it is.
+    void push_anyway(const std::string& id) { forced_.insert(id); }
+
+    /// Operations of a disk that was put back are sent again under other names.
+    void forget() { operation_of_.clear(); }
+
+    /// Something that may count as a failure of the record's own; `at_once` if one is enough.
+    void blame(const std::string& id, bool at_once) { blame_[id] += at_once ? 1000 : 1; }
+
+    void pushing(const LocalStore<Data>& store, const std::vector<Change<Data>>& changes,
+                 Timestamp now) {
+        if (changes.size() > std::max<std::size_t>(options_.push_batch_size, 1)) {
+            broken(Invariant::batch_in_order, "", "the batch is larger than it may be");
+        }
+        if (!clock_moved_ && !began_with_wait_.is_over(now)) {
+            broken(Invariant::waits_kept, "", "the remote asked to be left alone");
+        }
+        std::vector<std::string> ids;
+        for (const auto& change : changes) ids.push_back(change.record.id);
+        const auto entries = store.read(ids);
+        for (std::size_t each = 0; each < changes.size(); ++each) {
+            check(changes[each], entries[each], changes.size(), now);
+        }
+        check_order(store, entries);
+        if (changes.size() == 1) blame(ids.front(), false);
+    }
+
+    /// After a sync, or at any moment: each dead letter has earned it.
+    void check_dead_letters(const LocalStore<Data>& store, unsigned max_attempts) {
+        for (const auto& entry : store.read_retrying()) {
+            if (!entry.is_dead_letter()) continue;
+            if (blame_[entry.local->id] < max_attempts) {
+                broken(Invariant::outage_blames_none, entry.local->id,
+                       "is a dead letter without failures of its own");
+            }
+        }
+    }
+
+private:
+    /// What makes two sent states the same edit. The revision is that of the base it was made on.
+    struct Edit {
+        std::string id{};
+        bool is_deleted = false;
+        std::uint64_t version = 0;
+        Timestamp updated_at{};
+        std::vector<Token> tokens{};
+        std::string revision{};
+
+        [[nodiscard]] auto order() const {
+            return std::tie(id, is_deleted, version, updated_at, tokens, revision);
+        }
+        bool operator<(const Edit& other) const { return order() < other.order(); }
+        bool operator==(const Edit& other) const { return order() == other.order(); }
+    };
+
+    static bool is_untried(const Entry<Data>& entry) {
+        return entry.active_retry() == nullptr && entry.sent.empty() && !entry.is_parked();
+    }
+
+    void check(const Change<Data>& change, const Outcome<Data>& entry, std::size_t batch_size,
+               Timestamp now) {
+        const SyncRecord<Data>& record = change.record;
+        check_operation(change);
+        if (!entry) return;  // given up meanwhile
+        // An earlier state that was sent may have reached the remote, and has to be taken back.
+        const bool may_undo = entry->sent.size() > 1 || forced_.contains(record.id);
+        if (change.base && !may_undo && same_content(record, *change.base)) {
+            broken(Invariant::dirty_is_unknown, record.id, "is pushed, but equals its base");
+        }
+        if (entry->is_dead_letter()) {
+            broken(Invariant::batch_in_order, record.id, "is pushed, but it is a dead letter");
+        }
+        if (entry->is_parked()) {
+            broken(Invariant::batch_in_order, record.id, "is pushed over a state that waits");
+        }
+        const RetryState* retry = entry->active_retry();
+        if (retry == nullptr) return;
+        if (retry->suspect && batch_size > 1) {
+            broken(Invariant::batch_in_order, record.id, "is a suspect, but does not go alone");
+        }
+        if (clock_moved_) return;
+        if (!retry->asked.is_over(now)) {
+            broken(Invariant::waits_kept, record.id, "was asked to come later");
+        }
+        if (options_.retry == RetryMode::when_due && !retry->backoff.is_over(now)) {
+            broken(Invariant::waits_kept, record.id, "is not due");
+        }
+    }
+
+    void check_operation(const Change<Data>& change) {
+        const SyncRecord<Data>& record = change.record;
+        Edit edit{.id = record.id,
+                  .is_deleted = record.is_deleted(),
+                  .version = record.version,
+                  .updated_at = record.updated_at,
+                  .tokens = workload_.tokens(record.data)};
+        const auto [known, is_new] = edit_of_.try_emplace(change.operation_id, edit);
+        if (!is_new && !(known->second == edit)) {
+            broken(Invariant::one_operation, record.id,
+                   "is another edit under the operation id of an earlier one");
+        }
+        edit.revision = record.revision;
+        const auto [name, is_first] = operation_of_.try_emplace(edit, change.operation_id);
+        if (!is_first && name->second != change.operation_id) {
+            broken(Invariant::one_operation, record.id, "is sent again under another operation id");
+        }
+    }
+
+    /// Suspects go last: nothing that was never tried waits behind one.
+    void check_order(const LocalStore<Data>& store, const std::vector<Outcome<Data>>& entries) {
+        const bool has_suspect = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+            return entry && entry->active_retry() != nullptr && entry->active_retry()->suspect;
+        });
+        if (!has_suspect || is_filtered_) return;
+        for (const auto& entry : store.read_dirty()) {
+            if (is_untried(entry) && fresh_.contains({entry.local->id, entry.sequence})) {
+                broken(Invariant::batch_in_order, entry.local->id, "waits behind a suspect");
+            }
+        }
+    }
+
+    void broken(Invariant invariant, const std::string& id, const char* what) {
+        verdicts_.broken(invariant, id.empty() ? what : "record " + id + " " + what);
+    }
+
+    const Workload<Data>& workload_;
+    Verdicts& verdicts_;
+    SyncOptions options_{};
+    bool is_filtered_ = false;
+    bool clock_moved_ = false;
+    Wait began_with_wait_{};
+    std::set<std::pair<std::string, Sequence>> fresh_;  // dirty and untried when the sync began
+    std::set<std::string> forced_;
+    std::map<std::string, unsigned> blame_;
+    std::map<std::string, Edit> edit_of_;  // by operation id
+    std::map<Edit, std::string> operation_of_;
+};
+
+}  // namespace sync_engine::testing

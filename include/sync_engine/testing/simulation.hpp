@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/testing/choices.hpp>
+#include <sync_engine/testing/fault.hpp>
+#include <sync_engine/testing/invariant.hpp>
+#include <sync_engine/testing/shrink.hpp>
+#include <sync_engine/testing/simulated_world.hpp>
+#include <sync_engine/testing/simulation_options.hpp>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sync_engine::testing {
+
+/// Runs an app's sync through everything that can go wrong, thousands of times, each run repeatable
+/// from its seed.
+///
+/// Several devices edit, delete and sync while requests are lost, replies come late, servers fail,
+/// clocks jump, disks fill up and processes die; then the faults stop and everything has to become
+/// clean and equal, with no edit lost. It drives the real store, cycle and engine, in one thread
+/// and in virtual time. Not thread-safe; two of them may run on two threads.
+///
+///     Simulation<> simulation;
+///     const auto total = simulation.run_many(0, 20'000);
+///     if (total.failure) std::puts(simulation.explain(*total.failure).c_str());
+template <class Data = nlohmann::json>
+class Simulation {
+public:
+    /// Throws `std::invalid_argument` if the data is not JSON and no workload is given.
+    explicit Simulation(SimulationOptions<Data> options = {}) : options_(std::move(options)) {
+        if (!options_.workload.write || !options_.workload.tokens) {
+            throw std::invalid_argument("data of this type needs a workload: how edits look in it");
+        }
+    }
+
+    /// One run, from a seed.
+    [[nodiscard]] SimulationReport run(std::uint64_t seed) const {
+        Choices choices(seed);
+        auto report = run(choices, nullptr);
+        report.seed = seed;
+        return report;
+    }
+
+    /// One run, from a list of choices, told in words.
+    [[nodiscard]] SimulationReport replay(Choices::List list) const {
+        Choices choices(std::move(list));
+        std::vector<std::string> story;
+        auto report = run(choices, &story);
+        report.story = std::move(story);
+        return report;
+    }
+
+    /// What many runs add up to.
+    struct Total {
+        std::size_t seeds = 0;
+        std::size_t edits = 0;
+        std::size_t actions = 0;
+        std::size_t syncs = 0;
+        FaultCounts faults{};
+        std::uint64_t hash = 0;                     ///< of the hashes of all runs, in order
+        std::optional<SimulationReport> failure{};  ///< the first run that broke an invariant
+
+        /// Faults that never happened, so that nothing is known about them.
+        [[nodiscard]] std::vector<Fault> never_happened() const {
+            std::vector<Fault> missing;
+            for (std::size_t each = 0; each < fault_count; ++each) {
+                if (faults.at(each) == 0) missing.push_back(static_cast<Fault>(each));
+            }
+            return missing;
+        }
+    };
+
+    /// Runs the seeds from `first` on, up to the first failure. `progress` is told after each.
+    [[nodiscard]] Total run_many(std::uint64_t first, std::size_t count,
+                                 const std::function<void(const Total&)>& progress = {}) const {
+        Total total;
+        for (std::size_t each = 0; each < count && !total.failure; ++each) {
+            auto report = run(first + each);
+            ++total.seeds;
+            total.edits += report.edits;
+            total.actions += report.actions;
+            total.syncs += report.syncs;
+            total.hash = (total.hash ^ report.hash) * 0x100000001B3U;
+            for (std::size_t fault = 0; fault < fault_count; ++fault) {
+                total.faults.at(fault) += report.faults.at(fault);
+            }
+            if (report.violation) total.failure = std::move(report);
+            if (progress) progress(total);
+        }
+        return total;
+    }
+
+    /// The shortest run that breaks the same invariant, as far as `patience` replays find one.
+    [[nodiscard]] SimulationReport shrink(const SimulationReport& failure,
+                                          std::size_t patience = 20'000) const {
+        const auto invariant = failure.violation.value().invariant;
+        const auto still_fails = [&](const Choices::List& list) -> std::optional<Shrunk> {
+            Choices choices(list);
+            const auto report = run(choices, nullptr);
+            if (!report.violation || report.violation->invariant != invariant) return std::nullopt;
+            return Shrunk{report.choices, report.groups};
+        };
+        const auto shortest =
+            shrink_choices({failure.choices, failure.groups}, still_fails, patience);
+        auto report = replay(shortest.list);
+        report.seed = failure.seed;
+        return report;
+    }
+
+    /// A failure for people: seed, invariant, the shortest story that breaks it, and the text of a
+    /// test case that replays it.
+    [[nodiscard]] std::string explain(const SimulationReport& failure) const {
+        const auto shortest = shrink(failure);
+        std::string text = "seed " + std::to_string(failure.seed) + " broke the promise that " +
+                           std::string{to_string(failure.violation.value().invariant)} + ":\n  " +
+                           shortest.violation.value_or(*failure.violation).detail +
+                           "\n\nWhat happened, as short as it was found:\n";
+        for (const auto& line : shortest.story) text += "  " + line + "\n";
+        return text + "\nA test case:\n\n" + test_case(shortest);
+    }
+
+    /// The text of a test case that replays a run.
+    [[nodiscard]] static std::string test_case(const SimulationReport& report) {
+        std::string list;
+        for (const auto choice : report.choices) {
+            list += (list.empty() ? "" : ", ") + std::to_string(choice);
+        }
+        return "TEST_CASE(\"seed " + std::to_string(report.seed) +
+               "\") {\n    const sync_engine::testing::Simulation<> simulation;  // with your "
+               "options\n    const auto report = simulation.replay({" +
+               list + "});\n    CHECK_FALSE(report.violation.has_value());\n}\n";
+    }
+
+private:
+    SimulationReport run(Choices& choices, std::vector<std::string>* story) const {
+        try {
+            SimulatedWorld<Data> world(options_, choices, story);
+            world.run();
+            return world.report();
+        } catch (const std::exception& error) {
+            return {.violation = Violation{Invariant::nothing_thrown, error.what()},
+                    .choices = choices.recorded(),
+                    .groups = choices.groups()};
+        }
+    }
+
+    SimulationOptions<Data> options_;
+};
+
+}  // namespace sync_engine::testing
