@@ -56,6 +56,9 @@ set(sync_engine_headers
     include/sync_engine/sync/sync_result.hpp
     include/sync_engine/sync/sync_run.hpp
     include/sync_engine/sync/tally.hpp
+    include/sync_engine/testing/conflict_exchange.hpp
+    include/sync_engine/testing/conflict_samples.hpp
     include/sync_engine/testing/manual_clock.hpp
     include/sync_engine/testing/memory_storage.hpp
+    include/sync_engine/testing/resolver_laws.hpp
 )

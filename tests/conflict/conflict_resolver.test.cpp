@@ -336,7 +336,7 @@ TEST_CASE("a function that changes the id is refused, and nothing was decided", 
     }};
     const auto decide = [&] { static_cast<void>(resolver.resolve(state(1), state(2))); };
 
-    CHECK_THROWS_AS(decide(), InvalidRecord);
+    CHECK_THROWS_AS(decide(), IdChanged);
     CHECK_THAT(message_of<InvalidRecord>(decide), contains("\"a\"") && contains("\"b\""));
     CHECK(resolver.resolved_count() == 0);
 }

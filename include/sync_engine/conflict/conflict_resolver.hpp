@@ -20,6 +20,12 @@
 
 namespace sync_engine {
 
+/// A resolver answered with a record of another id.
+class IdChanged : public InvalidRecord {
+public:
+    using InvalidRecord::InvalidRecord;
+};
+
 /// Who wins when both sides changed a record.
 enum class ConflictStrategy {
     remote_wins,  ///< the remote's state, deletions too
@@ -94,15 +100,13 @@ public:
 
     /// The winner: content and deletion count, stamps are the engine's. `sent` are states that this
     /// device sent and that the remote may hold underneath. With `manual`, it is local as
-    /// `conflicted`. Throws what a custom function throws, and `InvalidRecord` if it changed the
-    /// id.
+    /// `conflicted`. Throws what a custom function throws, and `IdChanged` if it changed the id.
     [[nodiscard]] Record resolve(const Record* base, const Record& local, const Record& remote,
                                  const std::vector<const Record*>& sent = {}) const {
         Record winner = decide(base, local, remote, sent);
         if (winner.id != local.id) {
-            throw InvalidRecord("the conflict resolver changed the id of record " +
-                                quoted(local.id) + " to " + quoted(winner.id) +
-                                "; it has to keep it");
+            throw IdChanged("the conflict resolver changed the id of record " + quoted(local.id) +
+                            " to " + quoted(winner.id) + "; it has to keep it");
         }
         if (!is_left_to_user(winner)) resolved_->fetch_add(1);
         return winner;
