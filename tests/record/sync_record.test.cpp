@@ -437,6 +437,9 @@ TEST_CASE("a record that JSON cannot carry is not written", "[record]") {
     CHECK_THROWS_AS(json(SyncRecord<Measure>{.id = "a", .data = {not_a_number}}), FormatError);
     CHECK_THROWS_AS(json(SyncRecord<Fields>{.id = "a", .data = {{"k", "\xFF"}}}), FormatError);
     CHECK_THROWS_AS(json(SyncRecord<>{.id = "a", .updated_at = Timestamp::max()}), FormatError);
+    CHECK_THROWS_AS(json(SyncRecord<>{.id = "\xFF"}), FormatError);
+    CHECK_THROWS_AS(json(SyncRecord<>{.id = "a", .tags = {"\xFF"}}), FormatError);
+    CHECK_THROWS_AS(json(SyncRecord<>{.id = "a", .revision = "\xFF"}), FormatError);
 }
 
 TEST_CASE("a record whose data nests as deep as it may comes back from its text", "[record]") {
