@@ -106,8 +106,14 @@ private:
         peer.device->stop();
         peer.device->disk = peer.device->backup->copy();
         start(peer);
-        for (const auto& record : peer.store().pending()) scene_.ledger.revived(record);
-        for (const auto& conflict : peer.store().conflicts()) scene_.ledger.revived(conflict.local);
+        // What was unsent then is sent again, whatever became of it since.
+        for (const auto& record : peer.store().pending()) keep(record);
+        for (const auto& conflict : peer.store().conflicts()) keep(conflict.local);
+    }
+
+    void keep(const Record& record) {
+        scene_.ledger.revived(record);
+        scene_.ledger.kept(record);
     }
 
     void forget(Peer<Data>& peer) {

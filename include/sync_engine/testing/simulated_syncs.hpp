@@ -117,7 +117,8 @@ public:
         peer.ends = 0;
         peer.epoch = peer.store().state().epoch;
         Device& device = *peer.device;
-        peer.pushes.begin(peer.store(), options, static_cast<bool>(predicate));
+        peer.pushes.begin(peer.store(), options, static_cast<bool>(predicate),
+                          peer.device->clock.now());
         if (device.setup.runs_engine) {
             return run_engine(peer, std::move(options), std::move(predicate));
         }
