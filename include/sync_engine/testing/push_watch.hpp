@@ -121,7 +121,11 @@ private:
                Timestamp now) {
         const SyncRecord<Data>& record = change.record;
         check_operation(change);
-        if (!entry) return;  // given up meanwhile
+        const bool is_given_up =
+            !entry || std::none_of(entry->sent.begin(), entry->sent.end(), [&](const auto& sent) {
+                return sent.operation_id == change.operation_id;
+            });
+        if (is_given_up) return;
         // An earlier state that was sent may have reached the remote, and has to be taken back.
         const bool may_undo = entry->sent.size() > 1 || forced_.contains(record.id);
         if (change.base && !may_undo && same_content(record, *change.base)) {

@@ -51,6 +51,12 @@ public:
         return report;
     }
 
+    /// One run, from a list of choices.
+    [[nodiscard]] SimulationReport run(Choices::List list) const {
+        Choices choices(std::move(list));
+        return run(choices, nullptr);
+    }
+
     /// One run, from a list of choices, told in words.
     [[nodiscard]] SimulationReport replay(Choices::List list) const {
         Choices choices(std::move(list));
