@@ -19,6 +19,7 @@ using sync_engine::FormatError;
 using sync_engine::is_same_json;
 using sync_engine::is_utf8;
 using sync_engine::max_json_depth;
+using sync_engine::max_text_depth;
 using sync_engine::parse_json;
 using sync_engine::test::contains;
 using sync_engine::test::message_of;
@@ -132,9 +133,9 @@ TEST_CASE("a refusal of JSON text shows nothing of the text", "[record]") {
 }
 
 TEST_CASE("JSON text may nest as deep as the limit and no deeper", "[record]") {
-    CHECK_NOTHROW(parse_json(nested_text(max_json_depth)));
-    CHECK(refusal(nested_text(max_json_depth + 1)) ==
-          "JSON text nests deeper than 128 levels at byte 128");
+    CHECK_NOTHROW(parse_json(nested_text(max_text_depth)));
+    CHECK(refusal(nested_text(max_text_depth + 1)) ==
+          "JSON text nests deeper than 136 levels at byte 136");
     CHECK_THAT(refusal(nested_text(100'000)), contains("nests deeper"));
     CHECK_THAT(refusal(std::string(5'000'000, '[')), contains("nests deeper"));
     CHECK_THAT(refusal(std::string(100'000, '{')), contains("nests deeper"));

@@ -25,6 +25,7 @@ using sync_engine::check_record;
 using sync_engine::FormatError;
 using sync_engine::InvalidRecord;
 using sync_engine::max_id_bytes;
+using sync_engine::max_json_depth;
 using sync_engine::parse_json;
 using sync_engine::parse_sync_status;
 using sync_engine::quoted;
@@ -436,6 +437,19 @@ TEST_CASE("a record that JSON cannot carry is not written", "[record]") {
     CHECK_THROWS_AS(json(SyncRecord<Measure>{.id = "a", .data = {not_a_number}}), FormatError);
     CHECK_THROWS_AS(json(SyncRecord<Fields>{.id = "a", .data = {{"k", "\xFF"}}}), FormatError);
     CHECK_THROWS_AS(json(SyncRecord<>{.id = "a", .updated_at = Timestamp::max()}), FormatError);
+    CHECK_THROWS_AS(json(SyncRecord<>{.id = "\xFF"}), FormatError);
+    CHECK_THROWS_AS(json(SyncRecord<>{.id = "a", .tags = {"\xFF"}}), FormatError);
+    CHECK_THROWS_AS(json(SyncRecord<>{.id = "a", .revision = "\xFF"}), FormatError);
+}
+
+TEST_CASE("a record whose data nests as deep as it may comes back from its text", "[record]") {
+    auto record = sample();
+    record.data = nested(max_json_depth);
+    check_record(record);
+    const auto page = json{{"results", {{{"doc", record}}}}};
+
+    CHECK(parse_json(json(record).dump()).get<SyncRecord<>>() == record);
+    CHECK(parse_json(page.dump()) == page);
 }
 
 TEST_CASE("a record that cannot be stored is refused by name", "[record]") {

@@ -101,6 +101,16 @@ TEST_CASE("backoff clamps a base or a cap that makes no sense", "[retry]") {
           milliseconds::max());
 }
 
+TEST_CASE("backoff waits its base to the millisecond, also where a double cannot hold it",
+          "[retry]") {
+    constexpr milliseconds longest = milliseconds::max();
+    constexpr milliseconds odd{(1LL << 53U) + 1};
+
+    CHECK(Backoff{.base = odd, .cap = longest}.after(1) == odd);
+    CHECK(Backoff{.base = longest - 1ms, .cap = longest}.after(1) == longest - 1ms);
+    CHECK(Backoff{.base = longest - 1ms, .cap = longest}.after(2) == longest);
+}
+
 TEST_CASE("backoff takes nothing from the wait without jitter", "[retry]") {
     const auto jitter = GENERATE(0.0, -0.0, -1.0, not_a_number);
     const auto random = GENERATE(std::uint64_t{0}, std::uint64_t{12345}, largest);

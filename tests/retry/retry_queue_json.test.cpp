@@ -176,6 +176,44 @@ TEST_CASE("options that are written read back the same, and missing ones are the
     CHECK(json(json::object().get<RetryOptions>()) == json(RetryOptions{}));
 }
 
+TEST_CASE("a queue with options that make no sense is written with what they come to", "[retry]") {
+    constexpr auto infinite = std::numeric_limits<double>::infinity();
+    constexpr auto not_a_number = std::numeric_limits<double>::quiet_NaN();
+    constexpr auto year = RetryOptions::longest_wait;
+    constexpr auto longest = std::chrono::milliseconds::max();
+
+    for (const RetryOptions& options :
+         {RetryOptions{.max_delay = longest}, RetryOptions{.backoff_base = longest},
+          RetryOptions{.backoff_base = year + 1ms, .max_delay = longest},
+          RetryOptions{.backoff_base = -1s}, RetryOptions{.max_delay = -1s},
+          RetryOptions{.backoff_multiplier = infinite},
+          RetryOptions{.backoff_multiplier = -infinite},
+          RetryOptions{.backoff_multiplier = not_a_number}, RetryOptions{.jitter = infinite},
+          RetryOptions{.jitter = -infinite}, RetryOptions{.jitter = not_a_number}}) {
+        const auto written = json(empty_queue(options)).dump();
+        CAPTURE(written);
+        auto read = empty_queue();
+
+        REQUIRE_NOTHROW(from_json(json::parse(written), read));
+
+        for (const unsigned attempt : {0U, 1U, 2U, 100U}) {
+            CHECK(read.next_delay(attempt) == empty_queue(options).next_delay(attempt));
+        }
+    }
+}
+
+TEST_CASE("a queue whose clock stands at the end of all times can be written", "[retry]") {
+    constexpr Timestamp at{std::chrono::sys_days{std::chrono::year{9999} / 12 / 31} + 24h - 1us};
+    Queue queue{{}, [at] { return at; }, [] { return std::uint64_t{7}; }};
+    queue.enqueue(note("a"));
+    auto read = empty_queue();
+
+    REQUIRE_NOTHROW(from_json(json(queue), read));
+
+    CHECK(json(read) == json(queue));
+    CHECK(read.count() == 1);
+}
+
 TEST_CASE("a wait of more than a year is no option", "[retry]") {
     constexpr std::int64_t year = 1000LL * 60 * 60 * 24 * 365;
 

@@ -20,15 +20,19 @@
 
 namespace sync_engine {
 
-/// How deep arrays and objects may nest, in wire text and in records.
+/// How deep arrays and objects may nest in a record's data.
 ///
 /// nlohmann_json copies, compares and prints by recursion, and a stack that overflows is no
 /// exception: with a sanitizer, a thread of 512 KiB dies at about 180 levels.
 inline constexpr std::size_t max_json_depth = 128;
 
+/// How deep they may nest in text: a record that was taken has to be readable inside of what
+/// travels around its data, such as the record itself, a page, a retry queue, a document.
+inline constexpr std::size_t max_text_depth = max_json_depth + 8;
+
 namespace detail {
 
-/// Refuses what the parser would take: nesting deeper than max_json_depth, and a NUL byte, at which
+/// Refuses what the parser would take: nesting deeper than max_text_depth, and a NUL byte, at which
 /// it would stop and call the text complete. One pass over the bytes, before anything is built.
 inline void scan_text(std::string_view text) {
     std::size_t depth = 0;
@@ -40,8 +44,8 @@ inline void scan_text(std::string_view text) {
         } else if (in_string) {
             if (byte == '\\') ++at;  // whatever is escaped, it does not end the string
         } else if (byte == '[' || byte == '{') {
-            if (++depth > max_json_depth) {
-                throw FormatError("JSON text nests deeper than " + std::to_string(max_json_depth) +
+            if (++depth > max_text_depth) {
+                throw FormatError("JSON text nests deeper than " + std::to_string(max_text_depth) +
                                   " levels at byte " + std::to_string(at));
             }
         } else if ((byte == ']' || byte == '}') && depth > 0) {
@@ -219,7 +223,8 @@ private:
 
 }  // namespace detail
 
-/// Reads JSON text; the only way in for text that came over a wire or from a disk.
+/// Reads JSON text, nested up to max_text_depth; the only way in for text that came over a wire or
+/// from a disk.
 ///
 /// Throws FormatError with the byte offset of what is wrong, and never anything of nlohmann_json's.
 [[nodiscard]] inline nlohmann::json parse_json(std::string_view text) {

@@ -111,6 +111,26 @@ struct SyncRecord {
     friend bool operator==(const SyncRecord&, const SyncRecord&) = default;
 };
 
+namespace detail {
+
+/// How messages name a record.
+[[nodiscard]] inline std::string named(std::string_view record_id) {
+    return "record " + quoted(record_id);
+}
+
+/// What of the record's own text JSON cannot carry; null where it can carry all of it.
+template <class Data>
+[[nodiscard]] const char* ill_formed_text(const SyncRecord<Data>& record) {
+    if (!is_utf8(record.id)) return "the id is not well-formed UTF-8";
+    if (!std::all_of(record.tags.begin(), record.tags.end(), is_utf8)) {
+        return "a tag is not well-formed UTF-8";
+    }
+    if (!is_utf8(record.revision)) return "the revision is not well-formed UTF-8";
+    return nullptr;
+}
+
+}  // namespace detail
+
 /// The longest id that a record may have: longer ones are data in the wrong place, and URLs,
 /// indexes and file names have room for this much.
 inline constexpr std::size_t max_id_bytes = 4096;
@@ -133,6 +153,9 @@ inline void from_json(const nlohmann::json& json, SyncStatus& status) {
 /// Throws FormatError for what JSON cannot carry.
 template <class Data>
 void to_json(nlohmann::json& json, const SyncRecord<Data>& record) {
+    if (const char* reason = detail::ill_formed_text(record)) {
+        throw FormatError(detail::named(record.id) + ": " + reason);
+    }
     // Checked before it is copied, because the copy recurses.
     if constexpr (std::is_same_v<Data, nlohmann::json>) check_json(record.data);
 
@@ -181,11 +204,6 @@ void read_fields(const nlohmann::json& json, SyncRecord<Data>& record) {
     record.revision = read_string(json, "revision", "");
 }
 
-/// How messages name a record.
-[[nodiscard]] inline std::string named(std::string_view record_id) {
-    return "record " + quoted(record_id);
-}
-
 }  // namespace detail
 
 /// Reads what to_json wrote, and what a backend may leave out: status is then pending, version 1,
@@ -216,10 +234,8 @@ void check_record(const SyncRecord<Data>& record) {
     };
     require(!record.id.empty(), "the id is empty");
     require(record.id.size() <= max_id_bytes, "the id is longer than 4096 bytes");
-    require(is_utf8(record.id), "the id is not well-formed UTF-8");
-    require(std::all_of(record.tags.begin(), record.tags.end(), is_utf8),
-            "a tag is not well-formed UTF-8");
-    require(is_utf8(record.revision), "the revision is not well-formed UTF-8");
+    const char* reason = detail::ill_formed_text(record);
+    require(reason == nullptr, reason);
     require(detail::is_writable(record.updated_at), "the time is outside the years 0000 to 9999");
 
     if constexpr (std::is_same_v<Data, nlohmann::json>) {

@@ -22,6 +22,11 @@ using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
         std::chrono::system_clock::now());
 }
 
+/// The last time that has ISO 8601 text: what is stamped later could not travel.
+inline constexpr Timestamp latest_stamp =
+    Timestamp{std::chrono::sys_days{std::chrono::year{10000} / std::chrono::January / 1}} -
+    std::chrono::microseconds{1};
+
 namespace detail {
 
 /// Whether `time` is in the years 0000 to 9999, the ones that ISO 8601 text has room for.
@@ -29,7 +34,7 @@ namespace detail {
     using std::chrono::January;
     using std::chrono::sys_days;
     using std::chrono::year;
-    return time >= sys_days{year{0} / January / 1} && time < sys_days{year{10000} / January / 1};
+    return time >= sys_days{year{0} / January / 1} && time <= latest_stamp;
 }
 
 /// `to - from`, held at the ends of the range instead of overflowing.

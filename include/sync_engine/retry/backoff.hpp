@@ -39,11 +39,11 @@ private:
     [[nodiscard]] constexpr Count grown(unsigned steps) const noexcept {
         const auto highest = std::max<Count>(cap.count(), 0);
         const auto first = std::clamp<Count>(base.count(), 0, highest);
-        if (first == 0 || first == highest) return first;
+        if (steps == 0 || first == 0 || first == highest) return first;
         if (!(multiplier > 1.0)) return first;  // what is not a number is not above 1 either
 
         const auto top = static_cast<double>(highest);
-        auto wait = static_cast<double>(first);
+        auto wait = static_cast<double>(first);  // rounded, perhaps to the cap
         // A factor held at the cap reaches it in one step from any wait, and never overflows.
         auto factor = std::min(multiplier, top);
         for (; steps != 0; steps /= 2, factor = std::min(factor * factor, top)) {

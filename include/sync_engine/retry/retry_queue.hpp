@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <map>
@@ -266,12 +267,21 @@ private:
     std::shared_ptr<RetryLedger<Data>> ledger_;
 };
 
+/// Writes what the options come to: where one makes no sense or has no JSON text, the one that
+/// waits just as long. So whatever a queue was made with, it can be read again.
 inline void to_json(nlohmann::json& json, const RetryOptions& options) {
+    const auto wait = [](std::chrono::milliseconds length) {
+        return std::clamp(length, std::chrono::milliseconds{0}, RetryOptions::longest_wait).count();
+    };
+    const auto number = [](double value, double lowest) {
+        if (std::isfinite(value)) return value;
+        return value > 0 ? std::numeric_limits<double>::max() : lowest;
+    };
     json = {{"maxAttempts", options.max_attempts},
-            {"backoffBase", options.backoff_base.count()},
-            {"backoffMultiplier", options.backoff_multiplier},
-            {"maxDelay", options.max_delay.count()},
-            {"jitter", options.jitter}};
+            {"backoffBase", wait(options.backoff_base)},
+            {"backoffMultiplier", number(options.backoff_multiplier, 1.0)},
+            {"maxDelay", wait(options.max_delay)},
+            {"jitter", number(options.jitter, 0.0)}};
 }
 
 inline void from_json(const nlohmann::json& json, RetryOptions& options) {
@@ -304,9 +314,10 @@ inline void from_json(const nlohmann::json& json, RetryOptions& options) {
 
 template <class Data>
 void to_json(nlohmann::json& json, const RetryEntry<Data>& entry) {
-    json = {{"record", entry.record},       {"attempts", entry.attempts},
-            {"due", to_iso8601(entry.due)}, {"waiting", entry.waiting},
-            {"dead", entry.dead},           {"history", entry.history}};
+    // Under a clock at the end of all times, a wait ends where there is no text for it.
+    const Timestamp due = std::min(entry.due, latest_stamp);
+    json = {{"record", entry.record},   {"attempts", entry.attempts}, {"due", to_iso8601(due)},
+            {"waiting", entry.waiting}, {"dead", entry.dead},         {"history", entry.history}};
 }
 
 template <class Data>

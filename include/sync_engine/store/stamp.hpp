@@ -39,11 +39,6 @@ template <class Data>
     return {record.version, record.updated_at};
 }
 
-/// The last time that has ISO 8601 text: a record stamped later could not travel.
-inline constexpr Timestamp latest_stamp =
-    Timestamp{std::chrono::sys_days{std::chrono::year{10000} / std::chrono::January / 1}} -
-    std::chrono::microseconds{1};
-
 /// A stamp above `floor`: version one more, time now, or just later than the floor's where the
 /// clock is behind, within the drift cap. At the end of what can be written, both stand still.
 [[nodiscard]] inline Stamp above(const Stamp& floor, const Moment& moment) noexcept {

@@ -108,12 +108,12 @@ void keep_retry(Entry<Data>& entry) {
     entry.retry->operation_id.clear();
 }
 
-/// Lifts an unsent edit above a base that was stamped higher than it, as another edit: states below
-/// base would be taken for stale reads by other devices.
+/// Lifts an unsent edit above a base that is not below it in version and time, as another edit:
+/// otherwise other devices would take it for a stale read, or a stale read of base for news.
 template <class Data>
 void lift_edit(Entry<Data>& entry, const Moment& moment) {
     const Stamp base = stamp_of(*entry.base);
-    if (entry.local->version >= base.version && entry.local->updated_at >= base.updated_at) return;
+    if (entry.local->version > base.version && entry.local->updated_at > base.updated_at) return;
     const bool retry_holds = entry.active_retry() != nullptr;
     SyncRecord<Data> edit = *entry.local;
     set_stamp(edit, above(highest_stamp(entry), moment));

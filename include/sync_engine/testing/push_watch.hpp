@@ -33,7 +33,8 @@ public:
         : workload_(workload), verdicts_(verdicts) {}
 
     /// A sync begins.
-    void begin(const LocalStore<Data>& store, const SyncOptions& options, bool is_filtered) {
+    void begin(const LocalStore<Data>& store, const SyncOptions& options, bool is_filtered,
+               Timestamp now) {
         options_ = options;
         is_filtered_ = is_filtered;
         clock_moved_ = false;
@@ -41,7 +42,8 @@ public:
         for (const auto& entry : store.read_dirty()) {
             if (is_untried(entry)) fresh_.insert({entry.local->id, entry.sequence});
         }
-        began_with_wait_ = store.state().health.asked;
+        began_at_ = now;
+        wait_ = store.state().health.asked;
     }
 
     /// The device's clock was set: waits may end early or late in this sync.
@@ -61,7 +63,7 @@ public:
         if (changes.size() > std::max<std::size_t>(options_.push_batch_size, 1)) {
             broken(Invariant::batch_in_order, "", "the batch is larger than it may be");
         }
-        if (!clock_moved_ && !began_with_wait_.is_over(now)) {
+        if (!clock_moved_ && is_kept_short(wait_, now)) {
             broken(Invariant::waits_kept, "", "the remote asked to be left alone");
         }
         std::vector<std::string> ids;
@@ -102,6 +104,12 @@ private:
         bool operator==(const Edit& other) const { return order() == other.order(); }
     };
 
+    /// True if it is not over now and was not when the sync began: a clock that was set back ends
+    /// a wait, and the time of the sync may pass its beginning once more.
+    [[nodiscard]] bool is_kept_short(const Wait& wait, Timestamp now) const {
+        return !wait.is_over(now) && !wait.is_over(began_at_);
+    }
+
     static bool is_untried(const Entry<Data>& entry) {
         return entry.active_retry() == nullptr && entry.sent.empty() && !entry.is_parked();
     }
@@ -128,10 +136,10 @@ private:
             broken(Invariant::batch_in_order, record.id, "is a suspect, but does not go alone");
         }
         if (clock_moved_) return;
-        if (!retry->asked.is_over(now)) {
+        if (is_kept_short(retry->asked, now)) {
             broken(Invariant::waits_kept, record.id, "was asked to come later");
         }
-        if (options_.retry == RetryMode::when_due && !retry->backoff.is_over(now)) {
+        if (options_.retry == RetryMode::when_due && is_kept_short(retry->backoff, now)) {
             broken(Invariant::waits_kept, record.id, "is not due");
         }
     }
@@ -177,7 +185,8 @@ private:
     SyncOptions options_{};
     bool is_filtered_ = false;
     bool clock_moved_ = false;
-    Wait began_with_wait_{};
+    Timestamp began_at_{};
+    Wait wait_{};  // that the remote had asked for when the sync began
     std::set<std::pair<std::string, Sequence>> fresh_;  // dirty and untried when the sync began
     std::set<std::string> forced_;
     std::map<std::string, unsigned> blame_;

@@ -67,8 +67,33 @@ public:
         std::size_t actions = 0;
         std::size_t syncs = 0;
         FaultCounts faults{};
-        std::uint64_t hash = 0;                     ///< of the hashes of all runs, in order
+        std::uint64_t hash = 0;  ///< of all runs, whatever the order they are added in
         std::optional<SimulationReport> failure{};  ///< the first run that broke an invariant
+
+        void add(const SimulationReport& report) {
+            ++seeds;
+            edits += report.edits;
+            actions += report.actions;
+            syncs += report.syncs;
+            hash += report.hash * (2 * report.seed + 1);
+            for (std::size_t each = 0; each < fault_count; ++each) {
+                faults.at(each) += report.faults.at(each);
+            }
+            if (report.violation && !failure) failure = report;
+        }
+
+        /// Adds what was run elsewhere, on another thread for example.
+        void add(const Total& other) {
+            seeds += other.seeds;
+            edits += other.edits;
+            actions += other.actions;
+            syncs += other.syncs;
+            hash += other.hash;
+            for (std::size_t each = 0; each < fault_count; ++each) {
+                faults.at(each) += other.faults.at(each);
+            }
+            if (other.failure && !failure) failure = other.failure;
+        }
 
         /// Faults that never happened, so that nothing is known about them.
         [[nodiscard]] std::vector<Fault> never_happened() const {
@@ -85,16 +110,7 @@ public:
                                  const std::function<void(const Total&)>& progress = {}) const {
         Total total;
         for (std::size_t each = 0; each < count && !total.failure; ++each) {
-            auto report = run(first + each);
-            ++total.seeds;
-            total.edits += report.edits;
-            total.actions += report.actions;
-            total.syncs += report.syncs;
-            total.hash = (total.hash ^ report.hash) * 0x100000001B3U;
-            for (std::size_t fault = 0; fault < fault_count; ++fault) {
-                total.faults.at(fault) += report.faults.at(fault);
-            }
-            if (report.violation) total.failure = std::move(report);
+            total.add(run(first + each));
             if (progress) progress(total);
         }
         return total;

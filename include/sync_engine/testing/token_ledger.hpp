@@ -54,9 +54,15 @@ public:
         }
     }
 
-    /// A decision, a backup or a cleared store brought these edits back to life.
+    /// A decision or a backup brought these edits back to life.
     void revived(const SyncRecord<Data>& record) {
         for (const Token token : tokens(record)) fates_[token].buried = 0;
+    }
+
+    /// Somebody decided against a deletion; others may still accept it, or repeat it, before they
+    /// hear of that.
+    void kept(const SyncRecord<Data>& record) {
+        for (const Token token : tokens(record)) fates_[token].is_contested = true;
     }
 
     /// What only this device had may be gone: its disk was put back, or its store cleared.
@@ -88,7 +94,7 @@ public:
             return;
         }
         const bool is_undone = std::all_of(after.begin(), after.end(), [&](const Token token) {
-            return (fates_[token].buried & bit(device)) != 0;
+            return (fates_[token].buried & bit(device)) != 0 && !fates_[token].is_contested;
         });
         if (is_undone && !after.empty()) {
             verdicts_.broken(Invariant::no_deletion_undone,
@@ -142,6 +148,7 @@ private:
         bool is_stored = false;
         bool at_remote = false;
         bool may_go = false;
+        bool is_contested = false;
         std::uint32_t buried = 0;  ///< devices that saw it deleted, a bit each
     };
 
