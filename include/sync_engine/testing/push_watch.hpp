@@ -55,6 +55,11 @@ public:
     /// Operations of a disk that was put back are sent again under other names.
     void forget() { operation_of_.clear(); }
 
+    /// The app gave up its edit of the record; the next one may look the same.
+    void gave_up(const std::string& id) {
+        std::erase_if(operation_of_, [&](const auto& known) { return known.first.id == id; });
+    }
+
     /// Something that may count as a failure of the record's own; `at_once` if one is enough.
     void blame(const std::string& id, bool at_once) { blame_[id] += at_once ? 1000 : 1; }
 

@@ -138,6 +138,7 @@ private:
         scene_.chronicle.tell([&] { return peer.name() + " gives up " + local.id; });
         scene_.chronicle.mix(4, peer.index, local.id.back());
         scene_.ledger.decided(local, {});
+        peer.pushes.gave_up(local.id);
         scene_.ledger.forget_burials(peer.index);  // a deletion may be what is given up
         act(peer, [&](LocalStore<Data>& store) { (void)store.discard_changes(local.id); });
     }
