@@ -174,6 +174,10 @@ TEST_CASE("a deleted record may come back for a reason", "[testing]") {
         book.ledger.revived(book.with({one}));
         book.sync(std::nullopt, std::vector<Token>{one});
     }
+    SECTION("since somebody decided against the deletion") {
+        book.ledger.kept(book.with({one}));
+        book.sync(std::nullopt, std::vector<Token>{one});
+    }
     SECTION("where deletions are remembered no more") {
         book.ledger.forget_burials(0);
         book.sync(std::nullopt, std::vector<Token>{one});
