@@ -60,12 +60,21 @@ bool is_behind_theirs(const Entry<Data>& entry, const SyncRecord<Data>& remote) 
 }
 
 /// The newest state sent and not answered whose content the remote shows.
+///
+/// All deletions look alike: one that is stamped above an edit that we sent later was made by
+/// somebody who has seen that edit, and is no echo of an earlier deletion of ours.
 template <class Data>
 const Sent<Data>* echo_of(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
-    const auto found = std::find_if(entry.sent.rbegin(), entry.sent.rend(), [&](const auto& sent) {
-        return same_content(*sent.record, remote);
-    });
-    return found == entry.sent.rend() ? nullptr : &*found;
+    bool has_seen_later = false;
+    for (auto sent = entry.sent.rbegin(); sent != entry.sent.rend(); ++sent) {
+        const SyncRecord<Data>& ours = *sent->record;
+        if (same_content(ours, remote)) {
+            return remote.is_deleted() && has_seen_later ? nullptr : &*sent;
+        }
+        has_seen_later = has_seen_later ||
+                         (remote.version > ours.version && remote.updated_at > ours.updated_at);
+    }
+    return nullptr;
 }
 
 /// A remote without times says nothing about stamps: the state it shows keeps the ones we know.

@@ -55,10 +55,8 @@ public:
     /// Operations of a disk that was put back are sent again under other names.
     void forget() { operation_of_.clear(); }
 
-    /// The app gave up its edit of the record; the next one may look the same.
-    void gave_up(const std::string& id) {
-        std::erase_if(operation_of_, [&](const auto& known) { return known.first.id == id; });
-    }
+    /// The app gave up its edit of the record: the next one may look the same.
+    void gave_up(const std::string& id) { given_up_.insert(id); }
 
     /// Something that may count as a failure of the record's own; `at_once` if one is enough.
     void blame(const std::string& id, bool at_once) { blame_[id] += at_once ? 1000 : 1; }
@@ -163,7 +161,7 @@ private:
         }
         edit.revision = record.revision;
         const auto [name, is_first] = operation_of_.try_emplace(edit, change.operation_id);
-        if (!is_first && name->second != change.operation_id) {
+        if (!is_first && name->second != change.operation_id && !given_up_.contains(record.id)) {
             broken(Invariant::one_operation, record.id, "is sent again under another operation id");
         }
     }
@@ -194,6 +192,7 @@ private:
     Wait wait_{};  // that the remote had asked for when the sync began
     std::set<std::pair<std::string, Sequence>> fresh_;  // dirty and untried when the sync began
     std::set<std::string> forced_;
+    std::set<std::string> given_up_;
     std::map<std::string, unsigned> blame_;
     std::map<std::string, Edit> edit_of_;  // by operation id
     std::map<Edit, std::string> operation_of_;
