@@ -27,6 +27,7 @@ using ::test::Device;
 using ::test::Json;
 using ::test::ScriptedRemote;
 using ::test::served;
+using ::test::told;
 using Resolver = Device::Resolver;
 
 namespace {
@@ -163,6 +164,26 @@ TEST_CASE("whatever a push failed for, the change is listed until its ack", "[sc
         CHECK(device.sync(remote.remote()).retried == 1);
         CHECK(device.engine->retry_queue().count() == 0);
     }
+}
+
+TEST_CASE("a push that failed whole is no success because its changes were given up meanwhile",
+          "[scenario]") {
+    const bool is_cleared = GENERATE(false, true);
+    Device device;
+    ScriptedRemote remote;
+    device.edit("a", 1);
+    device.edit("b", 2);
+    remote.on_push([&](const auto&) -> ScriptedRemote::Report {
+        if (is_cleared) device.store->clear();
+        device.store->discard_changes("a");
+        device.store->discard_changes("b");
+        throw Lost{};
+    });
+
+    const auto result = device.sync(remote.remote());
+
+    CHECK(remote.pushed() == "a b");
+    CHECK(told(result) == "failed [: push failed: the connection was lost]");
 }
 
 // "Retry entries live in the store's commit, bound to a sequence: one whose sequence is not the

@@ -261,6 +261,26 @@ TEST_CASE("subscribers hear of a sync as of any commit, and may edit", "[scenari
     CHECK(remote.pushed() == "made by a subscriber");
 }
 
+// What was completed for a store that was cleared meanwhile is not complete.
+
+TEST_CASE("a sync whose store was cleared under it is stopped, also if nothing came",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    remote.serve({row(device, "a", 1, 1)});
+    device.sync(remote.remote());
+    remote.on_pull([&](const auto& request) {
+        device.store->clear();
+        return ScriptedRemote::Page{.cursor = request.cursor};
+    });
+
+    const auto result = device.sync(remote.remote());
+
+    CHECK(result.outcome == SyncOutcome::stopped);
+    CHECK_THAT(told(result), contains("the store was cleared"));
+    CHECK(device.sync(remote.remote()).outcome == SyncOutcome::completed);
+}
+
 // "`revision` is left out of JSON when empty."
 
 TEST_CASE("a record has no revision in JSON until the remote gave it one", "[scenario]") {

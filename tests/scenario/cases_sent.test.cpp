@@ -506,4 +506,88 @@ TEST_CASE("a husk is not to be seen, counted or pushed, and can be made again", 
     CHECK(phone.remote.last_change("a").record.data == Json{{"v", "again"}});
 }
 
+TEST_CASE("a lagging read of a deletion does not undo an acknowledged re-creation", "[scenario]") {
+    Phone phone;
+    phone.device.store->remove("a");
+    phone.sync();
+    auto deletion = phone.arrived(phone.remote.pushes.back(), "r1");
+    REQUIRE(deletion.is_deleted());
+
+    // An app that keeps stamps of its own gives the version that the tombstone happens to have.
+    phone.device.clock.advance(1min);
+    phone.device.store->put({.id = "a",
+                             .data = {{"v", "again"}},
+                             .updated_at = phone.device.clock.now(),
+                             .version = deletion.version});
+    CHECK(phone.sync().pushed == 1);
+
+    phone.remote.serve({deletion});
+    CHECK(phone.sync().pulled == 0);
+    CHECK(phone.value() == "again");
+}
+
+// A deletion with nothing left to delete is not pushed.
+
+TEST_CASE("a re-creation that is removed before the ack of the deletion is not deleted again",
+          "[scenario]") {
+    Phone phone;
+    phone.device.store->remove("a");
+    phone.remote.on_push([&](const auto& batch) {
+        phone.edit("again");
+        CHECK(phone.device.store->remove("a"));
+        return phone.remote.accept(batch);
+    });
+    phone.sync();
+
+    CHECK(phone.device.store->pending().empty());
+    phone.sync();
+    CHECK(phone.remote.pushes.size() == 1);
+    CHECK(phone.value() == "(none)");
+}
+
+TEST_CASE("a new record that is removed while the remote refuses it has nothing to delete",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    device.edit("n", 1);
+    remote.on_push([&](const auto&) {
+        CHECK(device.store->remove("n"));
+        CHECK(device.store->pending().size() == 1);  // it may arrive
+        return ScriptedRemote::Report{sync_engine::rejected<Json>("n", "no")};
+    });
+    device.sync(remote.remote());
+
+    CHECK(device.store->pending().empty());
+    device.sync(remote.remote());
+    CHECK(remote.pushes.size() == 1);
+}
+
+TEST_CASE("a re-creation that may have arrived is deleted again, unless the remote has moved on",
+          "[scenario]") {
+    const bool has_moved_on = GENERATE(false, true);
+    Phone phone;
+    phone.device.store->remove("a");
+    phone.sync();
+    auto deletion = phone.arrived(phone.remote.pushes.back(), "r1");
+    phone.edit("again");
+    phone.lose_a_push();
+    phone.device.store->remove("a");
+    REQUIRE(phone.device.store->pending().size() == 1);
+    const auto pushes = phone.remote.pushes.size();
+
+    if (has_moved_on) {
+        deletion.revision = "s9";
+        deletion.version += 2;
+        deletion.updated_at = phone.device.clock.now() + 1min;
+    }
+    phone.remote.serve({deletion});
+    phone.sync();
+
+    CHECK(phone.remote.pushes.size() == pushes + (has_moved_on ? 0 : 1));
+    CHECK(phone.device.store->pending().empty());
+    if (has_moved_on) return;
+    CHECK(phone.remote.last_change("a").record.is_deleted());
+    CHECK(phone.remote.last_change("a").record.revision == "r1");
+}
+
 }  // namespace scenario_cases_sent

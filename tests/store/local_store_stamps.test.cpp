@@ -107,7 +107,8 @@ TEST_CASE("an edit is never stamped below a state that was sent or that waits", 
     CHECK(stamp_of(*store->get("a")) == Stamp{8, noon + 3h});
 }
 
-TEST_CASE("a record that is made again is stamped above its tombstone in version and time", "[store]") {
+TEST_CASE("a record that is made again is stamped above its tombstone in version and time",
+          "[store]") {
     TestStore<> store;
     store.pull(stamped(5, noon));
     store.clock.advance(1h);

@@ -376,6 +376,55 @@ TEST_CASE("an edit that was taken back is in conflict as long as it may have arr
           Judgement::adopted);
 }
 
+TEST_CASE("a deletion once more is a conflict while what lived in between may have been ours",
+          "[sync]") {
+    const auto again = deletion(8, "r8");
+
+    CHECK(judged(staged(deletion(5, "r5"), "again"), again).judgement == Judgement::conflict);
+    CHECK(judged(staged(deletion(5, "r5"), "again"), again, Source::verdict).judgement ==
+          Judgement::conflict);
+    CHECK(judged(staged(deletion(5), "again"), deletion(8)).judgement == Judgement::conflict);
+    CHECK(judged(staged(deletion(5), "again"), deletion(5)).judgement == Judgement::nothing);
+}
+
+TEST_CASE("a deletion once more leaves a re-creation that was never sent on top of it", "[sync]") {
+    const auto result = judged(edited(deletion(5, "r5"), "again"), deletion(8, "r8"));
+
+    CHECK(result.judgement == Judgement::adopted);
+    REQUIRE(result.entry);
+    CHECK(result.entry->is_dirty());
+    CHECK(result.entry->local->data == "again");
+    CHECK(result.entry->local->revision == "r8");
+    CHECK(result.entry->local->version > 8);
+}
+
+TEST_CASE("a deletion over a newer deletion has nothing left to delete", "[sync]") {
+    Entry entry = staged(deletion(5, "r5"), "again");
+    entry.local = rules::shared(deletion(7, "r5"));
+    entry.sequence = 8;
+
+    const auto result = judged(entry, deletion(9, "r9"));
+    CHECK(result.judgement == Judgement::adopted);
+    REQUIRE(result.entry);
+    CHECK(result.entry->is_husk());
+    CHECK(result.entry->sent.empty());
+    CHECK(result.entry->local->revision == "r9");
+}
+
+TEST_CASE("a deletion still travels while the remote may yet store what was sent before it",
+          "[sync]") {
+    const std::string revision = GENERATE("r5", "");
+    Entry entry = staged(deletion(5, revision), "again");
+    entry.local = rules::shared(deletion(7, revision));
+    entry.sequence = 8;
+
+    const auto result = judged(entry, deletion(5, revision));
+    const Entry& after = result.entry ? *result.entry : entry;
+    CHECK(after.is_dirty());
+    CHECK(after.is_deleted());
+    CHECK(after.sent.size() == 1);
+}
+
 // Verdicts.
 
 TEST_CASE("a conflict over just what the change was made on contradicts itself", "[sync]") {

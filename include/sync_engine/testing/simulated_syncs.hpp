@@ -235,8 +235,10 @@ private:
         }
         if (peer.runs_engine_now) {
             if (!scene_.unites) {
-                scene_.ledger.decided(local, remote);
-                scene_.ledger.decided(remote, local);
+                // A strategy takes one of the two; a function of the app may keep neither.
+                const bool app_decides = scene_.options.resolver.has_value();
+                scene_.ledger.decided(local, app_decides ? Record{} : remote);
+                scene_.ledger.decided(remote, app_decides ? Record{} : local);
             }
             for (const Record* side : {&local, &remote}) {
                 scene_.ledger.revived(*side);

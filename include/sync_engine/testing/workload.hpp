@@ -40,7 +40,8 @@ struct Workload {
             Token token = 0;
             if (key.size() < 2 || key.front() != 't') continue;
             const char* const end = key.data() + key.size();
-            if (std::from_chars(key.data() + 1, end, token).ptr == end) tokens.push_back(token);
+            const auto read = std::from_chars(key.data() + 1, end, token);
+            if (read.ec == std::errc{} && read.ptr == end) tokens.push_back(token);
         }
         return tokens;
     };
