@@ -56,9 +56,25 @@ set(sync_engine_headers
     include/sync_engine/sync/sync_result.hpp
     include/sync_engine/sync/sync_run.hpp
     include/sync_engine/sync/tally.hpp
+    include/sync_engine/testing/choices.hpp
     include/sync_engine/testing/conflict_exchange.hpp
     include/sync_engine/testing/conflict_samples.hpp
+    include/sync_engine/testing/fault.hpp
+    include/sync_engine/testing/faulty_remote.hpp
+    include/sync_engine/testing/faulty_storage.hpp
+    include/sync_engine/testing/invariant.hpp
     include/sync_engine/testing/manual_clock.hpp
     include/sync_engine/testing/memory_storage.hpp
+    include/sync_engine/testing/push_watch.hpp
+    include/sync_engine/testing/random.hpp
     include/sync_engine/testing/resolver_laws.hpp
+    include/sync_engine/testing/shrink.hpp
+    include/sync_engine/testing/simulated_backend.hpp
+    include/sync_engine/testing/simulated_device.hpp
+    include/sync_engine/testing/simulated_world.hpp
+    include/sync_engine/testing/simulation.hpp
+    include/sync_engine/testing/simulation_options.hpp
+    include/sync_engine/testing/stepped_sync.hpp
+    include/sync_engine/testing/token_ledger.hpp
+    include/sync_engine/testing/workload.hpp
 )
