@@ -108,6 +108,7 @@ private:
         std::deque<Page> pages{};
         std::set<std::string> on_disk{};
         nlohmann::json cursor{};
+        std::optional<Timestamp> completed_at{};  ///< the last sync, as it is on the disk
         bool runs_engine_now = false;
         bool was_put_back = false;  ///< to a backup
         bool call_failed = false;   ///< for good, in the sync that runs
@@ -281,8 +282,10 @@ private:
             case Fault::verdict_lost:
             case Fault::false_conflict:
                 return peer.watch.blame(id, false);
-            case Fault::unreachable:
             case Fault::rate_limited:
+                peer.watch.asked_to_wait();
+                [[fallthrough]];
+            case Fault::unreachable:
             case Fault::login_expired:  // in a push too, these end the sync
                 peer.call_failed = true;
                 return;
@@ -301,6 +304,7 @@ private:
         const auto image = device.disk->load();
         for (const auto& entry : image.entries) peer.on_disk.insert(entry.local->id);
         peer.cursor = image.state.cursor;
+        peer.completed_at = image.state.metadata.last_sync_at;
         device.subscription =
             device.store->subscribe([this, &peer](const StoreChange<Data>& change) {
                 mix(200 + peer.index);
@@ -332,6 +336,12 @@ private:
         if (batch.clear) peer.on_disk.clear();
         for (const auto* entry : batch.write) peer.on_disk.insert(entry->local->id);
         for (const auto id : batch.erase) peer.on_disk.erase(std::string{id});
+        const auto& completed_at = batch.state->metadata.last_sync_at;
+        if (completed_at != peer.completed_at && batch.state->epoch != peer.epoch) {
+            broken(Invariant::result_is_true, peer,
+                   "completed a sync of a store cleared meanwhile");
+        }
+        peer.completed_at = completed_at;
         if (batch.state->cursor == peer.cursor) return;
         const auto page =
             std::find_if(peer.pages.rbegin(), peer.pages.rend(), [&](const auto& each) {
@@ -472,6 +482,7 @@ private:
         } else if (const auto letters = peer.device->engine->retry_queue().dead_letters();
                    !letters.empty() && choices_.below(2) == 0) {
             tell([&] { return peer.name() + " revives " + letters.front().record.id; });
+            peer.watch.revive(letters.front().record.id);
             act(peer, [&](auto&) {
                 (void)peer.device->engine->retry_queue().revive(letters.front().record.id);
             });
@@ -544,6 +555,7 @@ private:
 
     /// A resolver is about to be asked. What the real engine's one answers is not seen from here.
     void on_conflict(Peer& peer, const Record& local, const Record& remote) {
+        ++questions_;
         tell([&] { return peer.name() + " has a conflict on " + local.id; });
         if (same_content(local, remote)) {
             broken(Invariant::conflict_is_real, peer, "asks about equal states of " + local.id);
@@ -588,7 +600,8 @@ private:
     }
 
     void begin_sync(Peer& peer) {
-        if (peer.device->is_syncing() || peer.runs_engine_now || depth_ >= 2) return;
+        if (peer.device->is_syncing() || peer.runs_engine_now) return sync_again(peer);
+        if (depth_ >= 2) return;
         if (!peer.store().state().remote_name.empty() && choices_.below(16) == 15) {
             return sync_with_stranger(peer);
         }
@@ -610,7 +623,7 @@ private:
         peer.ends = 0;
         peer.epoch = peer.store().state().epoch;
         Device& device = *peer.device;
-        peer.watch.begin(peer.store(), options, static_cast<bool>(predicate));
+        peer.watch.begin(peer.store(), options, predicate);
         if (device.setup.runs_engine) {
             return run_engine(peer, std::move(options), std::move(predicate));
         }
@@ -702,7 +715,11 @@ private:
         peer.store().for_each([&](const Record& record) {
             if (record.status == SyncStatus::synced) ledger_.clean(record);
         });
+        if (!options_.resolver && resolver_.resolved_count() > questions_) {
+            broken(Invariant::conflict_is_real, peer, "asked its resolver about no conflict");
+        }
         if (!result) return;
+        peer.watch.check_result(peer.store(), *result);
         peer.last = *result;
         mix(7, static_cast<std::uint64_t>(result->outcome), result->total());
         const bool is_completed = result->outcome == SyncOutcome::completed;
@@ -744,6 +761,14 @@ private:
 
     void throw_in_hook() {
         if (faults_.happens(Fault::hook_throws)) throw std::runtime_error("the hook failed");
+    }
+
+    /// While a sync runs, another one is refused before it asks anything.
+    void sync_again(Peer& peer) {
+        auto future = peer.device->engine->sync(Remote<Data>{});
+        if (future.get().outcome != SyncOutcome::already_running) {
+            broken(Invariant::one_sync, peer, "began a sync while another one ran");
+        }
     }
 
     /// Another remote's name is refused before anything is asked of it.
@@ -890,6 +915,7 @@ private:
         auto& queue = peer.device->engine->retry_queue();
         for (const auto& letter : queue.dead_letters()) {
             if (!peer.device->remote.poisonous().contains(letter.record.id)) {
+                peer.watch.revive(letter.record.id);
                 (void)queue.revive(letter.record.id);
             }
         }
@@ -1010,6 +1036,7 @@ private:
     bool is_healing_ = false;
     std::size_t actions_ = 0;
     std::size_t syncs_ = 0;
+    std::size_t questions_ = 0;  // that resolvers were asked
     std::uint64_t hash_ = 0xCBF29CE484222325U;
 };
 
