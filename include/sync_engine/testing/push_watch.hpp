@@ -165,7 +165,7 @@ private:
         if (predicate_ && !predicate_(record)) {
             broken(Invariant::push_is_wanted, record.id, "is pushed, but was filtered out");
         }
-        if (!entry) return;  // given up meanwhile
+        if (!entry || entry->is_clean()) return;  // given up meanwhile
         // An earlier state that was sent may have reached the remote, and has to be taken back.
         const bool may_undo = entry->sent.size() > 1 || forced_.contains(record.id);
         if (change.base && !may_undo && same_content(record, *change.base)) {
