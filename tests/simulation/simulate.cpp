@@ -4,7 +4,8 @@
 //     simulate [SEEDS [FIRST_SEED [THREADS]]]
 //
 // Every seed is a run of 200 steps with faults. It ends at the first broken promise, with the
-// shortest story that breaks it, and fails as well if some fault never happened.
+// shortest story that breaks it, and fails as well if in a thousand seeds some fault never
+// happened.
 #include <sync_engine/testing/simulation.hpp>
 
 #include <algorithm>
@@ -95,11 +96,13 @@ int main(int count, char** arguments) {
         std::printf("\n%s\n", Simulation<>{}.explain(*total.failure).c_str());
         return 1;
     }
-    for (const Fault fault : total.never_happened()) {
+    const auto missing = total.never_happened();
+    for (const Fault fault : missing) {
         std::printf("never happened, so nothing is known of it: %s\n",
                     std::string{to_string(fault)}.c_str());
     }
-    if (!total.never_happened().empty()) return 1;
+    constexpr std::size_t enough = 1000;  // for the rarest one to happen many times
+    if (!missing.empty() && seeds >= enough) return 1;
     std::printf("0 lost, 0 diverged, 0 stalled\n");
     return 0;
 }

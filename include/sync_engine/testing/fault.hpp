@@ -37,6 +37,8 @@ enum class Fault : std::uint8_t {
     page_stale,      ///< a page as it was the last time: a replica that lags
     row_stale,       ///< a page begins with an older state of some record
     rows_repeated,   ///< a page shows rows twice
+    row_unusable,    ///< a page begins with a row that nobody could store
+    page_empty,      ///< an empty page comes before a page
     cursor_expired,  ///< `CursorExpired`
     feed_reset,      ///< the page says `reset`
     feed_stuck,      ///< more is promised behind a cursor that does not move
@@ -57,16 +59,20 @@ enum class Fault : std::uint8_t {
 
 namespace detail {
 
-inline constexpr std::array<std::string_view, 36> fault_names{
-    "unreachable",         "request lost",       "request delayed",   "request duplicated",
-    "error before",        "error after",        "reply lost",        "reply delayed",
-    "rate limited",        "login expired",      "batch too large",   "change poisonous",
-    "change refused",      "change deferred",    "change unanswered", "verdict lost",
-    "verdicts reversed",   "stranger answered",  "false conflict",    "page stale",
-    "row stale",           "rows repeated",      "cursor expired",    "feed reset",
-    "feed stuck",          "clock skewed",       "clock jumped",      "crash",
-    "crash before commit", "crash after commit", "disk full",         "backup restored",
-    "store cleared",       "resolver throws",    "hook throws",       "stop requested",
+inline constexpr std::array<std::string_view, 38> fault_names{
+    "unreachable",         "request lost",       "request delayed",
+    "request duplicated",  "error before",       "error after",
+    "reply lost",          "reply delayed",      "rate limited",
+    "login expired",       "batch too large",    "change poisonous",
+    "change refused",      "change deferred",    "change unanswered",
+    "verdict lost",        "verdicts reversed",  "stranger answered",
+    "false conflict",      "page stale",         "row stale",
+    "rows repeated",       "row unusable",       "page empty",
+    "cursor expired",      "feed reset",         "feed stuck",
+    "clock skewed",        "clock jumped",       "crash",
+    "crash before commit", "crash after commit", "disk full",
+    "backup restored",     "store cleared",      "resolver throws",
+    "hook throws",         "stop requested",
 };
 
 }  // namespace detail

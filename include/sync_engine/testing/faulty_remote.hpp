@@ -250,7 +250,7 @@ private:
         if (const auto earlier = pages_.find(place); earlier != pages_.end()) {
             if (happens(Fault::page_stale)) return earlier->second;
         }
-        Page page = remote_.pull(request, get);
+        Page page = pull_behind_empty_pages(request);
         if (watch.pulled) watch.pulled(request, page);
         if (remembers_pages()) pages_[place] = page;
         serve_old_row(page);
@@ -260,11 +260,26 @@ private:
             page.records.insert(page.records.begin(), last);
             page.records.push_back(last);
         }
+        if (happens(Fault::row_unusable))
+            page.records.insert(page.records.begin(), {SyncRecord<Data>{}});
         if (!request.cursor.is_null() && happens(Fault::feed_reset)) page.reset = true;
         if (happens(Fault::feed_stuck)) {
             page.cursor = request.cursor;
             page.has_more = true;
         }
+        return page;
+    }
+
+    /// An empty page has a cursor of our own making, which remembers the one that it was asked for.
+    Page pull_behind_empty_pages(PullRequest request) {
+        constexpr const char* key = "behind an empty page";
+        const bool is_behind = request.cursor.is_object() && request.cursor.contains(key);
+        if (is_behind) request.cursor = nlohmann::json(request.cursor.at(key));
+        Page page = remote_.pull(request, get);
+        if (is_behind || !happens(Fault::page_empty)) return page;
+        page.records.clear();
+        page.cursor = {{key, request.cursor}};
+        page.has_more = true;
         return page;
     }
 

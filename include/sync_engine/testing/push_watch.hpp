@@ -7,6 +7,7 @@
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/retry_state.hpp>
 #include <sync_engine/sync/sync_options.hpp>
+#include <sync_engine/sync/sync_result.hpp>
 #include <sync_engine/testing/invariant.hpp>
 #include <sync_engine/testing/workload.hpp>
 
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -33,10 +35,16 @@ public:
         : workload_(workload), verdicts_(verdicts) {}
 
     /// A sync begins.
-    void begin(const LocalStore<Data>& store, const SyncOptions& options, bool is_filtered,
-               Timestamp now) {
+    void begin(const LocalStore<Data>& store, const SyncOptions& options,
+               std::function<bool(const SyncRecord<Data>&)> predicate, Timestamp now) {
         options_ = options;
-        is_filtered_ = is_filtered;
+        predicate_ = std::move(predicate);
+        was_asked_to_wait_ = false;
+        revived_.clear();
+        attempts_.clear();
+        for (const auto& entry : store.read_retrying()) {
+            attempts_[entry.local->id] = {entry.sequence, entry.retry->attempts};
+        }
         clock_moved_ = false;
         fresh_.clear();
         for (const auto& entry : store.read_dirty()) {
@@ -48,6 +56,15 @@ public:
 
     /// The device's clock was set: waits may end early or late in this sync.
     void clock_moved() { clock_moved_ = true; }
+
+    /// A call was answered with `RetryAfter`.
+    void asked_to_wait() { was_asked_to_wait_ = true; }
+
+    /// The app gave a dead letter all its attempts again.
+    void revive(const std::string& id) {
+        revived_.insert(id);
+        attempts_.erase(id);
+    }
 
     /// The app wants this record pushed again as it is.
     void push_anyway(const std::string& id) { forced_.insert(id); }
@@ -66,6 +83,9 @@ public:
         if (changes.size() > std::max<std::size_t>(options_.push_batch_size, 1)) {
             broken(Invariant::batch_in_order, "", "the batch is larger than it may be");
         }
+        if (options_.direction == SyncDirection::pull) {
+            broken(Invariant::push_is_wanted, "", "a sync that only pulls has pushed");
+        }
         if (!clock_moved_ && is_kept_short(wait_, now)) {
             broken(Invariant::waits_kept, "", "the remote asked to be left alone");
         }
@@ -79,13 +99,32 @@ public:
         if (changes.size() == 1) blame(ids.front(), false);
     }
 
-    /// After a sync, or at any moment: each dead letter has earned it.
+    /// After a sync, or at any moment: each dead letter has earned it, and who has earned it is
+    /// one.
     void check_dead_letters(const LocalStore<Data>& store, unsigned max_attempts) {
         for (const auto& entry : store.read_retrying()) {
+            check_attempts(entry, max_attempts);
             if (!entry.is_dead_letter()) continue;
             if (blame_[entry.local->id] < max_attempts) {
                 broken(Invariant::outage_blames_none, entry.local->id,
                        "is a dead letter without failures of its own");
+            }
+        }
+    }
+
+    /// After a sync: what the remote said has come to something.
+    void check_result(const LocalStore<Data>& store, const SyncResult& result) {
+        if (was_asked_to_wait_ && store.state().health.asked.length.count() == 0) {
+            broken(Invariant::waits_kept, "",
+                   "that the remote asked to be left alone is forgotten");
+        }
+        for (const auto& error : result.errors) {
+            if (!error.message.starts_with("rejected: ")) continue;
+            const auto entry = store.read({error.record_id}).front();
+            const RetryState* retry = entry ? entry->active_retry() : nullptr;
+            if (retry == nullptr || retry->dead || revived_.contains(error.record_id)) continue;
+            if (!retry->history.empty() && retry->history.back().message == error.message) {
+                broken(Invariant::attempts_end, error.record_id, "was rejected, but goes on");
             }
         }
     }
@@ -117,10 +156,25 @@ private:
         return entry.active_retry() == nullptr && entry.sent.empty() && !entry.is_parked();
     }
 
+    /// Attempts of one edit only grow, and end.
+    void check_attempts(const Entry<Data>& entry, unsigned max_attempts) {
+        const RetryState* retry = entry.active_retry();
+        if (retry->attempts >= max_attempts && !retry->dead) {
+            broken(Invariant::attempts_end, entry.local->id, "has no attempts left, but goes on");
+        }
+        const auto& [sequence, attempts] = attempts_[entry.local->id];
+        if (sequence == entry.sequence && retry->attempts < attempts) {
+            broken(Invariant::attempts_end, entry.local->id, "has more attempts left than before");
+        }
+    }
+
     void check(const Change<Data>& change, const Outcome<Data>& entry, std::size_t batch_size,
                Timestamp now) {
         const SyncRecord<Data>& record = change.record;
         check_operation(change);
+        if (predicate_ && !predicate_(record)) {
+            broken(Invariant::push_is_wanted, record.id, "is pushed, but was filtered out");
+        }
         const bool is_given_up =
             !entry || std::none_of(entry->sent.begin(), entry->sent.end(), [&](const auto& sent) {
                 return sent.operation_id == change.operation_id;
@@ -175,7 +229,7 @@ private:
         const bool has_suspect = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
             return entry && entry->active_retry() != nullptr && entry->active_retry()->suspect;
         });
-        if (!has_suspect || is_filtered_) return;
+        if (!has_suspect || predicate_) return;
         for (const auto& entry : store.read_dirty()) {
             if (is_untried(entry) && fresh_.contains({entry.local->id, entry.sequence})) {
                 broken(Invariant::batch_in_order, entry.local->id, "waits behind a suspect");
@@ -190,10 +244,13 @@ private:
     const Workload<Data>& workload_;
     Verdicts& verdicts_;
     SyncOptions options_{};
-    bool is_filtered_ = false;
+    std::function<bool(const SyncRecord<Data>&)> predicate_{};
     bool clock_moved_ = false;
     Timestamp began_at_{};
     Wait wait_{};  // that the remote had asked for when the sync began
+    bool was_asked_to_wait_ = false;
+    std::set<std::string> revived_;                                  // in this sync
+    std::map<std::string, std::pair<Sequence, unsigned>> attempts_;  // when this sync began
     std::set<std::pair<std::string, Sequence>> fresh_;  // dirty and untried when the sync began
     std::set<std::string> forced_;
     std::set<std::string> given_up_;

@@ -104,6 +104,7 @@ public:
                    !letters.empty() && scene_.choices.below(2) == 0) {
             scene_.chronicle.tell(
                 [&] { return peer.name() + " revives " + letters.front().record.id; });
+            peer.pushes.revive(letters.front().record.id);
             act(peer, [&](auto&) {
                 (void)peer.device->engine->retry_queue().revive(letters.front().record.id);
             });

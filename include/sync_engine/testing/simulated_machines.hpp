@@ -34,8 +34,10 @@ public:
     void start(Peer<Data>& peer) {
         Device& device = *peer.device;
         device.start();
-        device.storage->on_commit = [&peer](const auto& batch) { peer.cursors.committed(batch); };
-        peer.cursors.start(device.disk->load());
+        device.storage->on_commit = [this, &peer](const auto& batch) { look_at(peer, batch); };
+        const auto image = device.disk->load();
+        peer.cursors.start(image);
+        peer.completed_at = image.state.metadata.last_sync_at;
         device.subscription =
             device.store->subscribe([this, &peer](const StoreChange<Data>& change) {
                 scene_.chronicle.mix(200 + peer.index);
@@ -86,6 +88,17 @@ public:
     }
 
 private:
+    /// What a commit may not do, whoever asked for it.
+    void look_at(Peer<Data>& peer, const StorageBatch<Data>& batch) {
+        const auto& completed_at = batch.state->metadata.last_sync_at;
+        if (completed_at != peer.completed_at && batch.state->epoch != peer.epoch) {
+            scene_.broken(Invariant::result_is_true, peer,
+                          "completed a sync of a store that was cleared meanwhile");
+        }
+        peer.completed_at = completed_at;
+        peer.cursors.committed(batch);
+    }
+
     void clear(Peer<Data>& peer) {
         scene_.chronicle.tell([&] { return peer.name() + " clears its store"; });
         scene_.chronicle.mix(9, peer.index);

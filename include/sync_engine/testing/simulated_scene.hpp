@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,8 @@ struct Peer {
     std::unique_ptr<SimulatedDevice<Data>> device{};
     PushWatch<Data> pushes;
     CursorWatch<Data> cursors;
-    bool was_put_back = false;  ///< to a backup
+    bool was_put_back = false;                ///< to a backup
+    std::optional<Timestamp> completed_at{};  ///< the last sync, as it is on the disk
 
     // Of the sync that runs.
     bool runs_engine_now = false;

@@ -91,7 +91,7 @@ public:
     }
 
     void begin_sync(Peer<Data>& peer) {
-        if (peer.device->is_syncing() || peer.runs_engine_now) return;
+        if (peer.device->is_syncing() || peer.runs_engine_now) return sync_again(peer);
         if (!peer.store().state().remote_name.empty() && scene_.choices.below(16) == 15) {
             return sync_with_stranger(peer);
         }
@@ -117,8 +117,7 @@ public:
         peer.ends = 0;
         peer.epoch = peer.store().state().epoch;
         Device& device = *peer.device;
-        peer.pushes.begin(peer.store(), options, static_cast<bool>(predicate),
-                          peer.device->clock.now());
+        peer.pushes.begin(peer.store(), options, predicate, peer.device->clock.now());
         if (device.setup.runs_engine) {
             return run_engine(peer, std::move(options), std::move(predicate));
         }
@@ -214,8 +213,10 @@ private:
             case Fault::verdict_lost:
             case Fault::false_conflict:
                 return peer.pushes.blame(id, false);
-            case Fault::unreachable:
             case Fault::rate_limited:
+                peer.pushes.asked_to_wait();
+                [[fallthrough]];
+            case Fault::unreachable:
             case Fault::login_expired:  // in a push too, these end the sync
                 peer.call_failed = true;
                 return;
@@ -228,6 +229,7 @@ private:
 
     /// A resolver is about to be asked. What the real engine's one answers is not seen from here.
     void on_conflict(Peer<Data>& peer, const Record& local, const Record& remote) {
+        ++questions_;
         scene_.chronicle.tell([&] { return peer.name() + " has a conflict on " + local.id; });
         if (same_content(local, remote)) {
             scene_.broken(Invariant::conflict_is_real, peer,
@@ -328,7 +330,12 @@ private:
         peer.store().for_each([&](const Record& record) {
             if (record.status == SyncStatus::synced) scene_.ledger.clean(record);
         });
+        if (!scene_.options.resolver && scene_.resolver.resolved_count() > questions_) {
+            scene_.broken(Invariant::conflict_is_real, peer,
+                          "asked its resolver about no conflict");
+        }
         if (!result) return;
+        peer.pushes.check_result(peer.store(), *result);
         peer.last = *result;
         scene_.chronicle.mix(7, static_cast<std::uint64_t>(result->outcome), result->total());
         const bool is_completed = result->outcome == SyncOutcome::completed;
@@ -365,6 +372,14 @@ private:
         if (scene_.faults.happens(Fault::hook_throws)) throw std::runtime_error("the hook failed");
     }
 
+    /// While a sync runs, another one is refused before it asks anything.
+    void sync_again(Peer<Data>& peer) {
+        auto future = peer.device->engine->sync(Remote<Data>{});
+        if (future.get().outcome != SyncOutcome::already_running) {
+            scene_.broken(Invariant::one_sync, peer, "began a sync while another one ran");
+        }
+    }
+
     /// Another remote's name is refused before anything is asked of it.
     void sync_with_stranger(Peer<Data>& peer) {
         const auto asked = [this, &peer] {
@@ -399,6 +414,7 @@ private:
 
     Scene<Data>& scene_;
     SimulatedMachines<Data>& machines_;
+    std::size_t questions_ = 0;  // that resolvers were asked
 };
 
 }  // namespace sync_engine::testing

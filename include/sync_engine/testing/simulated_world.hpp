@@ -210,6 +210,7 @@ private:
         auto& queue = peer.device->engine->retry_queue();
         for (const auto& letter : queue.dead_letters()) {
             if (!peer.device->remote.poisonous().contains(letter.record.id)) {
+                peer.pushes.revive(letter.record.id);
                 (void)queue.revive(letter.record.id);
             }
         }
