@@ -183,9 +183,9 @@ plant("an edit is not stamped" store/edit_rules.hpp
     [[    if (stamp == stored || stamp == remote) stamp]]
     [[    if (!PLANTED && (stamp == stored || stamp == remote)) stamp]])
 plant("an edit stays below its base" store/sync_rules.hpp
-    [[    if (entry.local->version >= base.version &&]]
+    [[    if (entry.local->version > base.version &&]]
     [[    if (PLANTED) return;
-    if (entry.local->version >= base.version &&]])
+    if (entry.local->version > base.version &&]])
 plant("a re-creation is not stamped above its tombstone" store/edit_rules.hpp
     [[stamp.raise(above(highest_stamp(entry), moment));]]
     [[stamp.raise(PLANTED ? stored : above(highest_stamp(entry), moment));]])

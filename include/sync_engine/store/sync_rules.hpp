@@ -108,18 +108,24 @@ void keep_retry(Entry<Data>& entry) {
     entry.retry->operation_id.clear();
 }
 
+/// Makes an unsent edit another one, with another operation id; attempts and dead letter stay.
+template <class Data>
+void renew_edit(Entry<Data>& entry) {
+    const bool retry_holds = entry.active_retry() != nullptr;
+    entry.sequence = next_sequence;
+    if (retry_holds) keep_retry(entry);
+}
+
 /// Lifts an unsent edit above a base that is not below it in version and time, as another edit:
 /// otherwise other devices would take it for a stale read, or a stale read of base for news.
 template <class Data>
 void lift_edit(Entry<Data>& entry, const Moment& moment) {
     const Stamp base = stamp_of(*entry.base);
     if (entry.local->version > base.version && entry.local->updated_at > base.updated_at) return;
-    const bool retry_holds = entry.active_retry() != nullptr;
     SyncRecord<Data> edit = *entry.local;
     set_stamp(edit, above(highest_stamp(entry), moment));
     entry.local = shared(std::move(edit));
-    entry.sequence = next_sequence;
-    if (retry_holds) keep_retry(entry);
+    renew_edit(entry);
 }
 
 /// The remote's state becomes ours; `known` is null for a record we never had.

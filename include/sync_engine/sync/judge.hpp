@@ -142,9 +142,12 @@ Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remot
             acked.theirs = nullptr;
             acked.conflicted = false;
         }
-        return {Judgement::acknowledged,
-                rules::acknowledged(std::move(acked), *echo,
-                                    with_known_stamps(remote, *echo->record), moment)};
+        acked = rules::acknowledged(std::move(acked), *echo,
+                                    with_known_stamps(remote, *echo->record), moment);
+        // If a later edit has been there too, and somebody wrote this over it, the remote knows its
+        // operation and would not store it again.
+        if (acked.is_dirty()) rules::renew_edit(acked);
+        return {Judgement::acknowledged, std::move(acked)};
     }
     if (is_behind) return {};
     const SyncRecord<Data>& local = *entry->local;

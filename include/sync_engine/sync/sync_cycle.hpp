@@ -482,11 +482,14 @@ private:
     Action<Data> close(SyncOutcome outcome) {
         tally_.end(outcome);
         Step<Data> step;
-        // What was completed for a store that was cleared meanwhile is not complete.
-        if (outcome == SyncOutcome::completed) step.epoch = setup_.state.epoch;
         step.health = remote_.outcome(setup_.retry, now_, random_());
         const SyncMetadata metadata = tally_.added_to(setup_.state.metadata, started_at_, now_);
         if (!(metadata == setup_.state.metadata)) step.metadata = metadata;
+        if (outcome == SyncOutcome::completed) {
+            // Committed in any case: for a store that was cleared meanwhile it is not complete.
+            step.epoch = setup_.state.epoch;
+            step.metadata = metadata;
+        }
         return settle({}, std::move(step), Then::tell_after);
     }
 
