@@ -269,6 +269,7 @@ TEST_CASE("a sync whose store was cleared under it is stopped, also if nothing c
     ScriptedRemote remote;
     remote.serve({row(device, "a", 1, 1)});
     device.sync(remote.remote());
+    device.clock.advance(1min);  // so that the end of the sync has a time to write down
     remote.on_pull([&](const auto& request) {
         device.store->clear();
         return ScriptedRemote::Page{.cursor = request.cursor};

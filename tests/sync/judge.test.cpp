@@ -292,6 +292,23 @@ TEST_CASE("a deletion that was sent is an echo too", "[sync]") {
     CHECK(result.entry->is_husk());
 }
 
+TEST_CASE("a deletion by somebody who saw our later edit is no echo of our earlier deletion",
+          "[sync]") {
+    Entry entry = clean(state("base", 5, "r5"));
+    entry.local = rules::shared(deletion(6, "r5"));
+    entry.sequence = 7;
+    entry = rules::staged(entry, "operation-7");
+    entry.local = rules::shared(state("again", 7, "r5").with_status(SyncStatus::pending));
+    entry.sequence = 8;
+    entry = rules::staged(entry, "operation-8");
+
+    CHECK(judged(entry, deletion(8, "r8")).judgement == Judgement::conflict);
+    const auto echo = judged(entry, deletion(6, "r6"));
+    CHECK(echo.judgement == Judgement::acknowledged);
+    CHECK(echo.entry->local->data == "again");
+    CHECK(echo.entry->base->is_deleted());
+}
+
 TEST_CASE("an edit over an echo stays above the stamps that the remote gave it", "[sync]") {
     auto echo = state("sent", 50, "r6");
     const auto result = judged(staged_and_edited(state("base", 5, "r5"), "sent", "later"), echo);
