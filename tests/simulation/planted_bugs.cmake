@@ -182,6 +182,12 @@ plant("an older state is taken for news" sync/judge.hpp
 plant("an edit is not stamped" store/edit_rules.hpp
     [[    if (stamp == stored || stamp == remote) stamp]]
     [[    if (!PLANTED && (stamp == stored || stamp == remote)) stamp]])
+plant("an edit over an echo keeps its operation id" sync/judge.hpp
+    [[if (acked.is_dirty()) rules::renew_edit(acked);]]
+    [[if (!PLANTED && acked.is_dirty()) rules::renew_edit(acked);]])
+plant("somebody's deletion of a later edit is an echo of an earlier one" sync/judge.hpp
+    [[remote.is_deleted() && has_seen_later ?]]
+    [[remote.is_deleted() && !PLANTED && has_seen_later ?]])
 plant("an edit stays below its base" store/sync_rules.hpp
     [[    if (entry.local->version > base.version &&]]
     [[    if (PLANTED) return;
@@ -280,8 +286,10 @@ plant("a clear during a sync is not noticed" store/local_store.hpp
     [[            const bool is_other_epoch = step.epoch &&]]
     [[            const bool is_other_epoch = !PLANTED && step.epoch &&]])
 plant("a sync of a store that was cleared is complete" sync/sync_cycle.hpp
-    [[        if (outcome == SyncOutcome::completed) step.epoch]]
-    [[        if (!PLANTED && outcome == SyncOutcome::completed) step.epoch]])
+    [[            step.epoch = setup_.state.epoch;
+            step.metadata = metadata;]]
+    [[            if (!PLANTED) step.epoch = setup_.state.epoch;
+            step.metadata = metadata;]])
 
 # Commits.
 plant("a decision counts for an entry that has moved" store/local_store.hpp

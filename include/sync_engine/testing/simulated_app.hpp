@@ -24,7 +24,6 @@ void account_for(Scene<Data>& scene, Peer<Data>& peer, const SyncRecord<Data>& l
     scene.ledger.decided(local, winner);
     scene.ledger.decided(remote, winner);
     if (winner.is_deleted()) {
-        if (peer.store().state().epoch != peer.epoch) return;  // cleared: it comes too late
         scene.ledger.deleted(peer.index, local);
         scene.ledger.deleted(peer.index, remote);
     } else {
@@ -128,7 +127,6 @@ public:
                    (takes_theirs ? "theirs" : "ours");
         });
         scene_.chronicle.mix(3, peer.index, takes_theirs ? 1 : 0);
-        peer.epoch = peer.store().state().epoch;
         account_for(scene_, peer, conflict.local, conflict.theirs, winner);
         if (!winner.is_deleted()) winner.status = SyncStatus::modified;
         act(peer, [&](LocalStore<Data>& store) { store.resolve(conflict, winner); });

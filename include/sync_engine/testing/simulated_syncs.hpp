@@ -254,6 +254,9 @@ private:
                      const Resolved<Data>& resolved) {
         if (!resolved.winner || resolved.winner->status == SyncStatus::conflicted) return;
         const Record& local = *question.local;
+        const auto entry = peer.store().read({local.id}).front();
+        const bool counts = entry && entry->local == question.local;  // else it is asked again
+        if (!counts) return;
         if (scene_.unites && !local.is_deleted() && !question.remote.is_deleted()) {
             scene_.ledger.merged(local, *resolved.winner);
             scene_.ledger.merged(question.remote, *resolved.winner);
