@@ -23,6 +23,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -320,37 +322,66 @@ std::optional<Choices::List> next_after(const Choices& choices) {
     return list;
 }
 
-/// Runs every behaviour of a scope; throws `Difference` at the first one that is not as expected.
-std::size_t run_all(const Scope& scope, std::size_t at_most) {
-    std::size_t count = 0;
+/// What came of one scope.
+struct Finding {
+    std::size_t behaviours = 0;
+    bool is_complete = false;
+    std::string difference{};  ///< empty: everything was as the model says
+};
+
+/// Runs every behaviour of a scope, up to the first that is not as expected.
+Finding run_all(const Scope& scope, std::size_t at_most) {
+    Finding finding;
     std::optional<Choices::List> list{Choices::List{}};
-    while (list && count < at_most) {
+    while (list && finding.behaviours < at_most) {
         Choices choices(std::move(*list));
-        World(scope, choices).run();
+        ++finding.behaviours;
+        try {
+            World(scope, choices).run();
+        } catch (const Difference& difference) {
+            finding.difference = difference.text;
+            return finding;
+        }
         list = next_after(choices);
-        if (++count % 10'000 == 0) std::fprintf(stderr, "\r%zu behaviours", count);
     }
-    std::fprintf(stderr, "\r");
-    std::printf("%u records, %d edits, %d faults: %zu behaviours%s\n", scope.records, scope.edits,
-                scope.faults, count, list ? ", and there are more" : ", which are all");
-    return count;
+    finding.is_complete = !list;
+    return finding;
 }
+
+/// All that is tried: the first ones are complete within a few million behaviours.
+constexpr std::array scopes{Scope{1, 1, 1}, Scope{1, 1, 2}, Scope{1, 2, 0},
+                            Scope{2, 1, 2}, Scope{1, 2, 1}, Scope{2, 2, 0},
+                            Scope{1, 3, 0}, Scope{2, 2, 1}, Scope{2, 3, 2}};
 
 }  // namespace
 
 int main(int count, char** arguments) {
     const std::size_t at_most = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 1'000'000;
-    std::size_t sum = 0;
-    try {
-        for (const Scope& scope :
-             {Scope{1, 1, 1}, Scope{1, 2, 1}, Scope{1, 1, 2}, Scope{1, 2, 2}, Scope{1, 3, 0},
-              Scope{1, 3, 1}, Scope{2, 2, 1}, Scope{2, 3, 0}, Scope{2, 3, 2}}) {
-            sum += run_all(scope, at_most);
-        }
-    } catch (const Difference& difference) {
-        std::printf("\n%s\n", difference.text.c_str());
-        return 1;
+    std::array<Finding, scopes.size()> findings;
+    std::atomic<std::size_t> next{0};
+    std::vector<std::thread> workers;
+    for (unsigned each = 0; each < std::max(std::thread::hardware_concurrency(), 1U); ++each) {
+        workers.emplace_back([&] {
+            for (std::size_t place = next++; place < scopes.size(); place = next++) {
+                findings.at(place) = run_all(scopes.at(place), at_most);
+            }
+        });
     }
+    for (auto& worker : workers) worker.join();
+
+    std::size_t sum = 0;
+    bool is_well = true;
+    std::printf("records  edits  faults  behaviours\n");
+    for (std::size_t place = 0; place < scopes.size(); ++place) {
+        const Scope& scope = scopes.at(place);
+        const Finding& finding = findings.at(place);
+        std::printf("%7u  %5d  %6d  %10zu%s\n", scope.records, scope.edits, scope.faults,
+                    finding.behaviours, finding.is_complete ? ", all there are" : "");
+        if (!finding.difference.empty()) std::printf("\n%s\n", finding.difference.c_str());
+        is_well = is_well && finding.difference.empty();
+        sum += finding.behaviours;
+    }
+    if (!is_well) return 1;
     std::printf("%zu behaviours, each as the plain model says\n", sum);
     return 0;
 }

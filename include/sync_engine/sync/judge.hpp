@@ -146,7 +146,9 @@ Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remot
                                     with_known_stamps(remote, *echo->record), moment);
         // If a later edit has been there too, and somebody wrote this over it, the remote knows its
         // operation and would not store it again.
-        if (acked.is_dirty()) rules::renew_edit(acked);
+        const bool base_moved =
+            base == nullptr || base->revision != remote.revision || !same_content(*base, remote);
+        if (acked.is_dirty() && base_moved) rules::renew_edit(acked);
         return {Judgement::acknowledged, std::move(acked)};
     }
     if (is_behind) return {};
