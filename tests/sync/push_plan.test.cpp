@@ -231,4 +231,21 @@ TEST_CASE("suspects that fail do not use up the patience of others", "[sync]") {
     CHECK(course.calls == 4);
 }
 
+TEST_CASE("a suspect that is well again gets its turn behind records that always fail", "[sync]") {
+    const auto course =
+        run(plan_of(10, {failed("a", 7), failed("b", 8), suspect("well")}), {"a", "b"});
+
+    CHECK(course.passed == std::set<std::string>{"well"});
+    CHECK(course.failed_alone == std::set<std::string>{"a", "b"});
+}
+
+TEST_CASE("a plan that has given up tries one suspect and no more", "[sync]") {
+    const auto course =
+        run(plan_of(10, {failed("a", 1), failed("b", 1), suspect("x"), suspect("y")}),
+            {"a", "b", "x", "y"});
+
+    CHECK(course.failed_alone == std::set<std::string>{"a", "b", "x"});
+    CHECK(course.calls == 4);  // both, each of them, and the suspect
+}
+
 }  // namespace test_of_push_plan

@@ -51,10 +51,10 @@ public:
         queue_.insert(first_suspect, std::move(candidate));
     }
 
-    /// The next batch; empty when nothing is left or the plan has given up.
+    /// The next batch; empty when nothing is left or the plan has given up for good.
     [[nodiscard]] std::vector<PushCandidate> next() {
+        if (has_given_up()) return last_try();
         std::vector<PushCandidate> batch;
-        if (has_given_up()) return batch;
         while (!queue_.empty() && batch.size() < size_) {
             if (queue_.front().suspect && !batch.empty()) break;
             batch.push_back(std::move(queue_.front()));
@@ -94,10 +94,23 @@ public:
     [[nodiscard]] std::size_t remaining() const noexcept { return queue_.size(); }
 
 private:
+    /// One suspect more, when the plan has given up: behind records that fail whenever the remote
+    /// is asked, it would never get its turn. If it passes, it was not the remote.
+    [[nodiscard]] std::vector<PushCandidate> last_try() {
+        const auto suspect = std::find_if(queue_.begin(), queue_.end(),
+                                          [](const auto& each) { return each.suspect; });
+        if (has_tried_last_ || suspect == queue_.end()) return {};
+        has_tried_last_ = true;
+        std::vector<PushCandidate> batch{std::move(*suspect)};
+        queue_.erase(suspect);
+        return batch;
+    }
+
     std::size_t limit_ = 1;
     std::size_t size_ = 1;
     std::size_t failures_in_a_row_ = 0;
     std::size_t patience_ = 0;
+    bool has_tried_last_ = false;
     std::deque<PushCandidate> queue_;
 };
 
