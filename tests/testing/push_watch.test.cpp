@@ -48,7 +48,9 @@ struct Guard {
         });
     }
     void begin(SyncOptions options = {}, bool is_filtered = false) {
-        watch.begin(*store, options, is_filtered, store.clock.now());
+        std::function<bool(const SyncRecord<Json>&)> predicate;
+        if (is_filtered) predicate = [](const auto&) { return true; };
+        watch.begin(*store, options, predicate, store.clock.now());
     }
     /// The change that a cycle makes of the record, staged under this name.
     Change<> staged(const std::string& id, const std::string& operation) {
