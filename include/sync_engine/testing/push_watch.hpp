@@ -47,7 +47,7 @@ public:
         }
         clock_moved_ = false;
         fresh_.clear();
-        tried_.clear();
+        has_pushed_ = false;
         for (const auto& entry : store.read_dirty()) {
             if (is_untried(entry)) fresh_.insert({entry.local->id, entry.sequence});
         }
@@ -97,9 +97,7 @@ public:
             check(changes[each], entries[each], changes.size(), now);
         }
         check_order(store, entries);
-        for (const auto& entry : entries) {
-            if (entry) tried_.insert({entry->local->id, entry->sequence});
-        }
+        has_pushed_ = true;
         if (changes.size() == 1) blame(ids.front(), false);
     }
 
@@ -233,14 +231,9 @@ private:
         const bool has_suspect = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
             return entry && entry->active_retry() != nullptr && entry->active_retry()->suspect;
         });
-        if (!has_suspect || predicate_) return;
-        const auto dirty = store.read_dirty();
-        const bool may_have_given_up =
-            std::any_of(dirty.begin(), dirty.end(), [&](const auto& each) {
-                return tried_.contains({each.local->id, each.sequence});
-            });
-        if (may_have_given_up) return;  // and tries one suspect more
-        for (const auto& entry : dirty) {
+        // Later on, the plan may have given up, and tries one suspect more.
+        if (!has_suspect || has_pushed_ || predicate_) return;
+        for (const auto& entry : store.read_dirty()) {
             if (is_untried(entry) && fresh_.contains({entry.local->id, entry.sequence})) {
                 broken(Invariant::batch_in_order, entry.local->id, "waits behind a suspect");
             }
@@ -262,7 +255,7 @@ private:
     std::set<std::string> revived_;                                  // in this sync
     std::map<std::string, std::pair<Sequence, unsigned>> attempts_;  // when this sync began
     std::set<std::pair<std::string, Sequence>> fresh_;  // dirty and untried when the sync began
-    std::set<std::pair<std::string, Sequence>> tried_;  // in this sync
+    bool has_pushed_ = false;                           // in this sync
     std::set<std::string> forced_;
     std::set<std::string> given_up_;
     std::map<std::string, unsigned> blame_;
