@@ -37,7 +37,8 @@ public:
         return record(is_drawn_ ? (random_.below(1000) < per_mille ? 1U : 0U) : next() % 2, 2) == 1;
     }
 
-    /// The place of one of `weights`, which is as likely as its weight says.
+    /// The place of one of `weights`, which is as likely as its weight says; the sum of them must
+    /// not be 0.
     [[nodiscard]] std::uint32_t weighted(const std::vector<std::uint32_t>& weights) {
         const auto bound = static_cast<std::uint32_t>(weights.size());
         if (!is_drawn_) return record(next() % bound, bound);

@@ -62,7 +62,7 @@ public:
     };
     Watch watch{};
 
-    /// The callbacks to sync with, in the forms of the wrapped ones.
+    /// The callbacks to sync with: a native push, and a pull in the form of the wrapped one.
     [[nodiscard]] Remote<Data> remote() {
         Remote<Data> callbacks;
         callbacks.name = remote_.name;
