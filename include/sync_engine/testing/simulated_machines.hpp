@@ -38,6 +38,7 @@ public:
         const auto image = device.disk->load();
         peer.cursors.start(image);
         peer.completed_at = image.state.metadata.last_sync_at;
+        peer.waiting.clear();
         device.subscription =
             device.store->subscribe([this, &peer](const StoreChange<Data>& change) {
                 scene_.chronicle.mix(200 + peer.index);
@@ -103,6 +104,7 @@ private:
         scene_.chronicle.tell([&] { return peer.name() + " clears its store"; });
         scene_.chronicle.mix(9, peer.index);
         forget(peer);
+        peer.waiting.clear();
         try {
             peer.store().clear();
         } catch (const StorageError&) {

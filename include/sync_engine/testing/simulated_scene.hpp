@@ -5,6 +5,7 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/remote/stop_token.hpp>
 #include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/stamp.hpp>
 #include <sync_engine/sync/sync_result.hpp>
 #include <sync_engine/testing/choices.hpp>
 #include <sync_engine/testing/chronicle.hpp>
@@ -21,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +38,7 @@ struct Peer {
     PushWatch<Data> pushes;
     CursorWatch<Data> cursors;
     bool was_put_back = false;                ///< to a backup
+    std::map<std::string, Stamp> waiting{};   ///< remote states that wait for a decision
     std::optional<Timestamp> completed_at{};  ///< the last sync, as it is on the disk
 
     // Of the sync that runs.

@@ -9,6 +9,7 @@
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/remote/verdict.hpp>
 #include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/stamp.hpp>
 #include <sync_engine/sync/action.hpp>
 #include <sync_engine/sync/sync_options.hpp>
 #include <sync_engine/sync/sync_result.hpp>
@@ -29,6 +30,7 @@
 #include <exception>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -252,8 +254,12 @@ private:
 
     void on_resolved(Peer<Data>& peer, const ResolveConflict<Data>& question,
                      const Resolved<Data>& resolved) {
-        if (!resolved.winner || resolved.winner->status == SyncStatus::conflicted) return;
         const Record& local = *question.local;
+        for (const auto& sent : question.sent) {
+            if (question.remote.is_deleted() || !same_content(*sent, question.remote)) continue;
+            scene_.broken(Invariant::conflict_is_real, peer, "asks about its own echo " + local.id);
+        }
+        if (!resolved.winner || resolved.winner->status == SyncStatus::conflicted) return;
         const auto entry = peer.store().read({local.id}).front();
         const bool counts = entry && entry->local == question.local;  // else it is asked again
         if (!counts) return;
@@ -337,6 +343,7 @@ private:
             scene_.broken(Invariant::conflict_is_real, peer,
                           "asked its resolver about no conflict");
         }
+        check_waiting(peer);
         if (!result) return;
         peer.pushes.check_result(peer.store(), *result);
         peer.last = *result;
@@ -357,6 +364,27 @@ private:
             scene_.broken(Invariant::sync_ends, peer,
                           "was told of the end " + std::to_string(peer.ends) + " times");
         }
+    }
+
+    /// A remote state that waits for a decision makes way for newer ones only.
+    void check_waiting(Peer<Data>& peer) {
+        std::map<std::string, Stamp> waiting;
+        for (const auto& conflict : peer.store().conflicts()) {
+            waiting[conflict.id] = stamp_of(conflict.theirs);
+        }
+        for (const auto& entry : peer.store().read_parked()) {
+            waiting[entry.local->id] = stamp_of(*entry.theirs);
+        }
+        for (const auto& [id, stamp] : waiting) {
+            const auto known = peer.waiting.find(id);
+            if (known == peer.waiting.end() || stamp.updated_at == Timestamp{}) continue;
+            if (stamp.version < known->second.version &&
+                stamp.updated_at < known->second.updated_at) {
+                scene_.broken(Invariant::conflict_is_real, peer,
+                              "has an older state of " + id + " to decide about than before");
+            }
+        }
+        peer.waiting = std::move(waiting);
     }
 
     bool before_sync(Peer<Data>& peer) {
