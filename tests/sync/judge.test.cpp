@@ -318,6 +318,45 @@ TEST_CASE("an edit over an echo stays above the stamps that the remote gave it",
     CHECK(result.entry->local->updated_at > echo.updated_at);
 }
 
+TEST_CASE("an edit over an echo ends strictly above it, in version and in time", "[sync]") {
+    const Entry entry = staged_and_edited(state("base", 5, "r5"), "sent", "later");
+    const auto edit = *entry.local;
+    auto same_version = state("sent", edit.version, "r6");
+    same_version.updated_at = edit.updated_at - 1s;
+    auto same_time = state("sent", edit.version - 1, "r6");
+    same_time.updated_at = edit.updated_at;
+
+    for (const auto& echo : {same_version, same_time}) {
+        const auto result = judged(entry, echo);
+
+        REQUIRE(result.judgement == Judgement::acknowledged);
+        CHECK(result.entry->local->data == "later");
+        CHECK(result.entry->local->version > echo.version);
+        CHECK(result.entry->local->updated_at > echo.updated_at);
+        CHECK(result.entry->sequence == sync_engine::next_sequence);
+
+        // Once it is acknowledged, a replica that still shows the echo is stale.
+        auto acked = rules::staged(*result.entry, "operation-9");
+        acked = rules::acknowledged(acked, acked.sent.back(), *acked.local, moment);
+        CHECK(judged(acked, echo).judgement == Judgement::nothing);
+    }
+}
+
+TEST_CASE("an edit that was sent, and written over by what we sent before, is sent anew",
+          "[sync]") {
+    Entry entry = staged_and_edited(state("base", 5, "r5"), "first", "second");
+    entry = rules::staged(entry, "operation-8");
+
+    // The remote has no times: nothing tells this from the echo of the first.
+    const auto result = judged(entry, unstamped("first", "r9"));
+
+    REQUIRE(result.judgement == Judgement::acknowledged);
+    CHECK(result.entry->is_dirty());
+    CHECK(result.entry->local->data == "second");
+    CHECK(result.entry->base->revision == "r9");
+    CHECK(result.entry->sequence == sync_engine::next_sequence);
+}
+
 // Last: three versions.
 
 TEST_CASE("the very state that is known changes nothing", "[sync]") {
