@@ -215,6 +215,25 @@ TEST_CASE("a server's own wording of base leaves the edit on top of it", "[sync]
     CHECK(result.entry->sent.size() == 1);
 }
 
+TEST_CASE("base as it is leaves the edit as it is, also where no clock could lift it above base",
+          "[sync]") {
+    auto far_ahead = state("base", 5, "r5");
+    far_ahead.updated_at = moment.now + 10h;
+    const Entry entry = [&] {
+        Entry sent = staged(far_ahead, "edit");
+        sent.pulled_since_ack = false;
+        return sent;
+    }();
+
+    const auto result = judged(entry, far_ahead);
+
+    // What was sent may still arrive: under another name it would be pushed twice.
+    REQUIRE(result.judgement == Judgement::adopted);
+    CHECK(result.entry->sequence == entry.sequence);
+    CHECK(result.entry->local == entry.local);
+    CHECK(result.entry->pulled_since_ack);
+}
+
 TEST_CASE("the revision of base comes before the echo", "[sync]") {
     // What is sent and not answered happens to be what the server made of base.
     const auto result = judged(staged(state("base", 5, "r5"), "edit"), state("edit", 5, "r5"));

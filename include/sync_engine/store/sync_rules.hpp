@@ -146,12 +146,13 @@ template <class Data>
 [[nodiscard]] Entry<Data> refreshed(Entry<Data> entry, SyncRecord<Data> remote,
                                     const Moment& moment) {
     const bool is_clean = entry.is_clean();
+    const bool is_restamped = stamp_of(*entry.base) != stamp_of(remote);
     move_base(entry, remote_state(std::move(remote)));
     entry.pulled_since_ack = true;
     entry.absent_once = false;
     if (is_clean) {
         make_clean(entry, moment.now);
-    } else {
+    } else if (is_restamped) {
         lift_edit(entry, moment);
     }
     return entry;
