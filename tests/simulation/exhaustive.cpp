@@ -164,9 +164,7 @@ private:
     // Syncs.
 
     void begin(Device& device) {
-        device.sync = std::make_unique<Stepped>(
-            *device.store, resolver_, retry_, engine_,
-            sync_engine::detail::SyncJob<Json>{.remote = server_.remote()});
+        device.sync = std::make_unique<Stepped>(*device.store, resolver_, server_.remote());
     }
 
     /// Goes on to the end of the device's next call, or of its sync.

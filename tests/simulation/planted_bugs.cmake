@@ -129,15 +129,15 @@ plant("a hook is called under a lock" sync/sync_run.hpp
                     tell(question);
                 }]])
 plant("push is called under a lock" sync/sync_run.hpp
-    [[            return ReportArrived<Data>{call.number, job_.remote.push(std::move(batch), await_)};]]
+    [[            return ReportArrived<Data>{push.number, job_.remote.push(std::move(batch), await)};]]
     [[            PushReport<Data> report;
-            const auto push = [&](auto&) { report = job_.remote.push(std::move(batch), await_); };
+            const auto send = [&](auto&) { report = job_.remote.push(std::move(batch), await); };
             if (PLANTED) {
-                store_.transact(push);
+                store_.transact(send);
             } else {
-                push(call);
+                send(push);
             }
-            return ReportArrived<Data>{call.number, std::move(report)};]])
+            return ReportArrived<Data>{push.number, std::move(report)};]])
 plant("a winner is not stamped" store/sync_rules.hpp
     [[    set_stamp(winner, above(floor, moment));]]
     [[    if (!PLANTED) set_stamp(winner, above(floor, moment));]])

@@ -51,10 +51,7 @@ struct Bench {
     explicit Bench(Device::Resolver resolve = Device::Resolver{}) : resolver(std::move(resolve)) {}
 
     std::unique_ptr<Stepped> begin(Remote<Json> remote, SyncOptions options = {}) {
-        return std::make_unique<Stepped>(
-            *device.store, resolver, retry, engine,
-            sync_engine::detail::SyncJob<Json>{
-                .remote = std::move(remote), .options = options, .stop = options.stop});
+        return std::make_unique<Stepped>(*device.store, resolver, std::move(remote), options);
     }
     std::unique_ptr<Stepped> begin() { return begin(server.remote()); }
 
@@ -74,8 +71,6 @@ struct Bench {
 
     Device device{};
     Device::Resolver resolver;
-    sync_engine::RetryOptions retry{};
-    sync_engine::EngineOptions engine{};
     Server server{};
 };
 
@@ -148,6 +143,31 @@ TEST_CASE("a store is synced by one at a time", "[testing]") {
 
     sync.reset();
     CHECK(bench.begin()->has_begun());
+}
+
+TEST_CASE("a stepped sync is asked only what it can answer", "[testing]") {
+    Bench bench;
+    Slow slow;
+    const auto sync = bench.begin(slow.remote());
+    CHECK_THROWS_AS(bench.begin()->step(), std::logic_error);  // this one runs
+    CHECK_THROWS_AS(sync->result(), std::logic_error);
+    CHECK_THROWS_AS(sync->abandon(), std::logic_error);
+    CHECK_THROWS_AS(sync->time_out(), std::logic_error);
+    REQUIRE(Bench::step_to<CallPull>(*sync));
+    sync->step();
+    auto late = sync->time_out();
+    CHECK_THROWS_AS(sync->ignores(std::move(late)), std::logic_error);  // it has not come
+    CHECK_THROWS_AS(sync->ignores(Late{}), std::logic_error);
+
+    CHECK(Bench::finish(*sync).outcome == SyncOutcome::failed);
+}
+
+TEST_CASE("a callback that is missing fails its call, and nothing else", "[testing]") {
+    Bench bench;
+    const auto sync = bench.begin(Remote<Json>{});
+
+    CHECK(Bench::finish(*sync).outcome == SyncOutcome::failed);
+    CHECK_THAT(errors_of(sync->result()), contains("there is no pull callback"));
 }
 
 TEST_CASE("a resolver's answer is told, with the question", "[testing]") {
@@ -332,6 +352,7 @@ TEST_CASE("an empty future, and a deferred one, are no calls under way", "[testi
 
     CHECK(Bench::finish(*sync).outcome ==
           (is_empty ? SyncOutcome::failed : SyncOutcome::completed));
+    if (is_empty) CHECK_THAT(errors_of(sync->result()), contains("returned an empty future"));
     CHECK(bench.device.data("a").is_null() == is_empty);
 }
 

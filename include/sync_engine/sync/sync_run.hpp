@@ -14,11 +14,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <future>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -132,8 +134,24 @@ public:
                 .filtered = static_cast<bool>(job_.predicate)};
     }
 
-    [[nodiscard]] Event<Data> perform(Action<Data>& action) {
-        return std::visit([&](auto& what) -> Event<Data> { return perform(what); }, action);
+    [[nodiscard]] Event<Data> perform(Action<Data>& action) { return perform(action, await_); }
+
+    /// The same with another way to wait: `await` turns a callback's future into its value; what it
+    /// throws fails the call.
+    template <class Await>
+    [[nodiscard]] Event<Data> perform(Action<Data>& action, const Await& await) {
+        return std::visit(
+            [&](auto& what) -> Event<Data> {
+                using What = std::remove_reference_t<decltype(what)>;
+                constexpr bool is_call =
+                    std::is_same_v<What, CallPull> || std::is_same_v<What, CallPush<Data>>;
+                if constexpr (is_call) {
+                    return call(what, await);
+                } else {
+                    return perform(what);
+                }
+            },
+            action);
     }
 
 private:
@@ -165,24 +183,25 @@ private:
         });
     }
 
-    Event<Data> perform(CallPull& call) {
+    template <class Await>
+    Event<Data> call(CallPull& pull, const Await& await) {
         try {
             if (!job_.remote.pull) throw Unavailable("there is no pull callback");
-            call.request.stop = job_.stop;
-            return PageArrived<Data>{call.number,
-                                     job_.remote.pull(std::move(call.request), await_)};
+            pull.request.stop = job_.stop;
+            return PageArrived<Data>{pull.number, job_.remote.pull(std::move(pull.request), await)};
         } catch (...) {
-            return failure_of_exception(call.number);
+            return failure_of_exception(pull.number);
         }
     }
 
-    Event<Data> perform(CallPush<Data>& call) {
+    template <class Await>
+    Event<Data> call(CallPush<Data>& push, const Await& await) {
         try {
             if (!job_.remote.push) throw Unavailable("there is no push callback");
-            PushBatch<Data> batch{.changes = std::move(call.changes), .stop = job_.stop};
-            return ReportArrived<Data>{call.number, job_.remote.push(std::move(batch), await_)};
+            PushBatch<Data> batch{.changes = std::move(push.changes), .stop = job_.stop};
+            return ReportArrived<Data>{push.number, job_.remote.push(std::move(batch), await)};
         } catch (...) {
-            return failure_of_exception(call.number);
+            return failure_of_exception(push.number);
         }
     }
 
