@@ -41,7 +41,7 @@ Change<> change(const std::string& id, const std::string& operation) {
             .operation_id = operation};
 }
 
-std::string ids_of(const Records& records) {
+std::string joined_ids(const Records& records) {
     std::string ids;
     for (const auto& record : records) ids += (ids.empty() ? "" : " ") + record.id;
     return ids;
@@ -109,7 +109,7 @@ public:
         return reply;
     }
 
-    [[nodiscard]] std::string held() const { return ids_of(server.records()); }
+    [[nodiscard]] std::string held() const { return joined_ids(server.records()); }
 
     /// Another device stores a state under the next version.
     void seed(const std::string& id, const std::string& text) {
@@ -136,9 +136,9 @@ TEST_CASE("without faults, a faulty remote is the remote that it wraps", "[testi
           "b accepted, c accepted");
     CHECK(line.held() == "a b c");
     const auto page = line.pull(nullptr, 2).get();
-    CHECK(ids_of(page.records) == "a b");
+    CHECK(joined_ids(page.records) == "a b");
     CHECK(page.has_more);
-    CHECK(ids_of(line.pull(page.cursor).get().records) == "c");
+    CHECK(joined_ids(line.pull(page.cursor).get().records) == "c");
     CHECK(line.faulty.delayed() == 0);
     CHECK(line.choices.recorded().empty());
 }
@@ -192,7 +192,7 @@ TEST_CASE("a delayed request arrives when it is delivered", "[testing]") {
     CHECK(line.held() == "a");
     CHECK(text_of(pushed.get()) == "a accepted");
     line.faulty.deliver(0);
-    CHECK(ids_of(pulled.get().records) == "a");
+    CHECK(joined_ids(pulled.get().records) == "a");
     CHECK(line.faulty.delayed() == 0);
 }
 
@@ -216,6 +216,31 @@ TEST_CASE("a duplicated request is answered once, and arrives again later", "[te
     line.faulty.deliver(0);
     CHECK(line.server.push_calls() == 2);
     CHECK(line.server.applied("op1") == 1);
+}
+
+TEST_CASE("nobody hears what the server throws at the second arrival", "[testing]") {
+    Line line{Fault::request_duplicated};
+    line.server.fail_next_push(2);
+    CHECK_THROWS_AS(line.push({change("a", "op1")}).get(), std::runtime_error);
+
+    REQUIRE(line.faulty.delayed() == 1);
+    CHECK_NOTHROW(line.faulty.deliver(0));
+    CHECK(line.server.push_calls() == 2);
+}
+
+TEST_CASE("a callback that returns an empty future fails its call", "[testing]") {
+    Choices choices{1};
+    Faults faults{choices};
+    FaultyRemote<> faulty{{.push = [](PushBatch<>) { return std::future<PushReport<>>{}; },
+                           .pull = [](PullRequest) { return std::future<PullPage<>>{}; }},
+                          faults};
+    std::future<PushReport<>> pushed;
+    std::future<PullPage<>> pulled;
+    (void)faulty.remote().push({.changes = {change("a", "op1")}}, kept(pushed));
+    (void)faulty.remote().pull({}, kept(pulled));
+
+    CHECK_THAT(message_of<RemoteError>([&] { pushed.get(); }), contains("an empty future"));
+    CHECK_THAT(message_of<RemoteError>([&] { pulled.get(); }), contains("an empty future"));
 }
 
 TEST_CASE("a server that fails before it did anything has stored nothing", "[testing]") {
@@ -259,7 +284,7 @@ TEST_CASE("a delayed reply comes when it is delivered, and tells of the time of 
     line.faulty.deliver(1);
     line.faulty.deliver(0);
     CHECK(text_of(pushed.get()) == "a accepted");
-    CHECK(ids_of(pulled.get().records) == "a");
+    CHECK(joined_ids(pulled.get().records) == "a");
 }
 
 TEST_CASE("what the server throws arrives too, at once or late", "[testing]") {
@@ -442,7 +467,7 @@ TEST_CASE("a remote of simple callbacks stays one, with the same trouble", "[tes
     Line line{std::nullopt, true};
     CHECK_FALSE(line.faulty.remote().pull.keeps_cursor());
     CHECK(text_of(line.push({change("a", "op1")}).get()) == "a accepted");
-    CHECK(ids_of(line.pull_simply().get()) == "a");
+    CHECK(joined_ids(line.pull_simply().get()) == "a");
 
     line.only(Fault::unreachable);
     CHECK_THROWS_AS(line.pull_simply().get(), Unavailable);
@@ -453,7 +478,7 @@ TEST_CASE("a remote of simple callbacks stays one, with the same trouble", "[tes
     line.only(Fault::request_delayed);
     auto late = line.pull_simply();
     line.faulty.deliver(0);
-    CHECK(ids_of(late.get()) == "a b");
+    CHECK(joined_ids(late.get()) == "a b");
 }
 
 // Who watches.
@@ -471,7 +496,7 @@ TEST_CASE("a watch is told of calls, of what the remote did, and of faults", "[t
         told += "pushed " + std::to_string(changes.size()) + ": " + text_of(report) + "; ";
     };
     line.faulty.watch.pulled = [&](const PullRequest&, const PullPage<>& page) {
-        told += "pulled " + ids_of(page.records) + "; ";
+        told += "pulled " + joined_ids(page.records) + "; ";
     };
     line.faulty.watch.fault = [&](Fault fault, const std::string& id) {
         told += std::string{to_string(fault)} + " " + id + "; ";

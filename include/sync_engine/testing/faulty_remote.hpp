@@ -62,7 +62,8 @@ public:
     };
     Watch watch{};
 
-    /// The callbacks to sync with: a native push, and a pull in the form of the wrapped one.
+    /// The callbacks to sync with: a native push, and a pull in the form of the wrapped one. A
+    /// simple pull has no cursors and pages, so none of the faults of those.
     [[nodiscard]] Remote<Data> remote() {
         Remote<Data> callbacks;
         callbacks.name = remote_.name;
@@ -111,7 +112,7 @@ private:
             }
         }
         if (happens(Fault::request_duplicated)) {
-            delayed_.push_back([this, batch] { (void)pushed(batch); });
+            delayed_.push_back([this, batch] { (void)attempt([&] { return pushed(batch); }); });
         }
         return travel<Report>([this, batch = std::move(batch)] { return pushed(batch); });
     }
@@ -235,8 +236,8 @@ private:
     bool is_refused(const Change<Data>& change) {
         const auto& operation = change.operation_id;
         if (refused_.contains(operation)) return true;
-        if (stored_.contains(operation) || !happens(Fault::change_refused, change.record.id)) {
-            stored_.insert(operation);
+        if (let_through_.contains(operation) || !happens(Fault::change_refused, change.record.id)) {
+            let_through_.insert(operation);
             return false;
         }
         refused_.insert(operation);
@@ -261,7 +262,7 @@ private:
             page.records.push_back(last);
         }
         if (happens(Fault::row_unusable))
-            page.records.insert(page.records.begin(), {SyncRecord<Data>{}});
+            page.records.insert(page.records.begin(), SyncRecord<Data>{.updated_at = Timestamp{}});
         if (!request.cursor.is_null() && happens(Fault::feed_reset)) page.reset = true;
         if (happens(Fault::feed_stuck)) {
             page.cursor = request.cursor;
@@ -322,14 +323,17 @@ private:
         return promise.get_future();
     }
 
-    static constexpr auto get = [](auto future) { return future.get(); };
+    static constexpr auto get = [](auto future) {
+        if (!future.valid()) throw RemoteError("the callback returned an empty future");
+        return future.get();
+    };
     static constexpr std::size_t rows_limit = 32;  // enough for states that are several edits old
 
     Remote<Data> remote_;
     Faults& faults_;
     std::set<std::string> poisonous_;
     std::set<std::string> refused_;  // operations
-    std::set<std::string> stored_;
+    std::set<std::string> let_through_;
     std::vector<std::function<void()>> delayed_;
     std::vector<std::shared_ptr<void>> unanswered_;
     std::map<std::string, Page> pages_;   // as last served behind each cursor
