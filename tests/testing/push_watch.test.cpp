@@ -65,11 +65,7 @@ struct Guard {
     void push(const std::string& id) { push(Changes{staged(id, "operation of " + id)}); }
 
     /// "waits are kept: ..." for the first violation.
-    [[nodiscard]] std::string first() const {
-        if (!verdicts.first()) return "";
-        return std::string{to_string(verdicts.first()->invariant)} + ": " +
-               verdicts.first()->detail;
-    }
+    [[nodiscard]] std::string first() const { return to_string(verdicts.first()); }
 
     TestStore<> store{};
     Workload<Json> workload = json_workload();

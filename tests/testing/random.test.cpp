@@ -9,10 +9,10 @@
 
 namespace test_of_random {
 
-using sync_engine::testing::Random;
+using sync_engine::testing::SeededRandom;
 
 TEST_CASE("a seed gives the same numbers on every compiler", "[testing]") {
-    Random random{1234567};
+    SeededRandom random{1234567};
 
     // The reference values of SplitMix64.
     for (const std::uint64_t number :
@@ -23,16 +23,16 @@ TEST_CASE("a seed gives the same numbers on every compiler", "[testing]") {
 }
 
 TEST_CASE("a copy draws the same numbers again", "[testing]") {
-    Random random{7};
+    SeededRandom random{7};
     (void)random();
-    Random copy = random;
+    SeededRandom copy = random;
 
     CHECK(copy() == random());
     CHECK(copy.below(100) == random.below(100));
 }
 
 TEST_CASE("numbers below a bound are below it, even, and the same everywhere", "[testing]") {
-    Random random{1234567};
+    SeededRandom random{1234567};
     for (const std::uint32_t number : {317U, 973U, 423U, 431U, 821U}) {
         CHECK(random.below(1000) == number);
     }
@@ -44,15 +44,15 @@ TEST_CASE("numbers below a bound are below it, even, and the same everywhere", "
 }
 
 TEST_CASE("below nothing there is only zero", "[testing]") {
-    Random random{1};
+    SeededRandom random{1};
 
     CHECK(random.below(0) == 0);
     CHECK(random.below(1) == 0);
 }
 
 TEST_CASE("a source draws a sequence of its own, which its copies share", "[testing]") {
-    Random random{5};
-    Random same{5};
+    SeededRandom random{5};
+    SeededRandom same{5};
     const auto source = random.source();
     const auto copy = source;
     const auto another = random.source();
@@ -65,7 +65,7 @@ TEST_CASE("a source draws a sequence of its own, which its copies share", "[test
     CHECK(another() != first);
     CHECK(random() == same());
 
-    const auto again = Random{5}.source();
+    const auto again = SeededRandom{5}.source();
     CHECK(again() == first);
 }
 

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -50,11 +51,7 @@ struct Book {
         ledger.synced(device, {"a", shared(before), shared(after), ChangeOrigin::remote});
     }
     /// "no edit is lost: ..." for the first violation.
-    [[nodiscard]] std::string first() const {
-        if (!verdicts.first()) return "";
-        return std::string{to_string(verdicts.first()->invariant)} + ": " +
-               verdicts.first()->detail;
-    }
+    [[nodiscard]] std::string first() const { return to_string(verdicts.first()); }
 
     Workload<Json> workload = json_workload();
     Verdicts verdicts{};
@@ -78,6 +75,14 @@ TEST_CASE("edits that arrive everywhere break no promise", "[testing]") {
     book.ledger.at_rest({book.with({one, two})});
 
     CHECK(book.first().empty());
+}
+
+TEST_CASE("a token that no edit wrote is reported, not followed", "[testing]") {
+    Book book;
+    const Token one = book.edit();
+    CHECK_THROWS_AS(book.ledger.at_remote(book.with({one, one + 1})), std::out_of_range);
+
+    CHECK(book.first() == "nothing is thrown: the workload found token 1, which no edit wrote");
 }
 
 TEST_CASE("an edit that vanishes in a sync is lost", "[testing]") {

@@ -78,7 +78,7 @@ private:
         return choice;
     }
 
-    Random random_{0};
+    SeededRandom random_{0};
     bool is_drawn_ = false;
     List given_{};
     std::size_t used_ = 0;

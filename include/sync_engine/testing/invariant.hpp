@@ -62,6 +62,7 @@ enum class Invariant {
         "all sides are equal at rest",
         "nothing is thrown",
     };
+    static_assert(promises.size() == static_cast<std::size_t>(Invariant::nothing_thrown) + 1);
     return promises.at(static_cast<std::size_t>(invariant));
 }
 
@@ -71,12 +72,20 @@ struct Violation {
     std::string detail{};
 };
 
+/// "no edit is lost: ..."; nothing if there is no violation.
+[[nodiscard]] inline std::string to_string(const std::optional<Violation>& violation) {
+    if (!violation) return "";
+    return std::string{to_string(violation->invariant)} + ": " + violation->detail;
+}
+
 /// Keeps the first violation: what comes after it is only its consequence.
 class Verdicts {
 public:
+    /// An invariant does not hold; `detail` says of whom or what.
     void broken(Invariant invariant, std::string detail) {
         if (!first_) first_ = Violation{invariant, std::move(detail)};
     }
+    /// What broke first; none: everything held so far.
     [[nodiscard]] const std::optional<Violation>& first() const noexcept { return first_; }
 
 private:

@@ -10,9 +10,9 @@ namespace sync_engine::testing {
 
 /// Numbers from a seed, the same on every compiler and processor: what the standard library's
 /// distributions do not promise. A value: a copy draws the same numbers again.
-class Random {
+class SeededRandom {
 public:
-    explicit Random(std::uint64_t seed) noexcept : generator_(seed) {}
+    explicit SeededRandom(std::uint64_t seed) noexcept : generator_(seed) {}
 
     /// The next 64 even bits.
     std::uint64_t operator()() noexcept { return generator_(); }
@@ -24,7 +24,7 @@ public:
     }
 
     /// A source to pass to a store or a retry queue; it draws a sequence of its own.
-    [[nodiscard]] sync_engine::Random source() {
+    [[nodiscard]] Random source() {
         return [own = std::make_shared<SplitMix64>(generator_())] { return (*own)(); };
     }
 

@@ -120,7 +120,8 @@ public:
     }
 
     void resolve(Peer<Data>& peer, const Conflict<Data>& conflict) {
-        const bool takes_theirs = scene_.choices.below(2) == 1;
+        // Nothing is chosen after the last step: on replay it would be read as a step more.
+        const bool takes_theirs = !scene_.is_healing && scene_.choices.below(2) == 1;
         Record winner = takes_theirs ? conflict.theirs : conflict.local;
         scene_.chronicle.tell([&] {
             return peer.name() + " decides " + conflict.id + " for " +

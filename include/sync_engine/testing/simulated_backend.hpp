@@ -20,7 +20,8 @@ namespace sync_engine::testing {
 /// The remote of one run of a simulation. Its callbacks answer at once: trouble is added around it.
 template <class Data>
 struct SimulatedBackend {
-    /// The callbacks of one device; called when the run begins.
+    /// The callbacks of one device; called when the run begins, and where `records` is empty once
+    /// more at its end.
     std::function<Remote<Data>()> connect{};
     /// What the remote holds, without tombstones; where it is empty, a device of its own that pulls
     /// everything at the end takes its place.

@@ -75,7 +75,7 @@ public:
         EngineOptions engine{};
     };
 
-    SimulatedDevice(Setup device_setup, Remote<Data> backend, Faults& faults, Random random)
+    SimulatedDevice(Setup device_setup, Remote<Data> backend, Faults& faults, SeededRandom random)
         : setup(std::move(device_setup)),
           remote(std::move(backend), faults),
           faults_(faults),
@@ -120,7 +120,7 @@ public:
 
 private:
     Faults& faults_;
-    Random random_;
+    SeededRandom random_;
 };
 
 }  // namespace sync_engine::testing

@@ -44,6 +44,9 @@ public:
                    std::vector<std::string>* story)
         : scene_(options, choices, story) {
         scene_.backend = options.backend(choices);
+        if (!scene_.backend.connect) {
+            throw std::invalid_argument("the backend of this run has no `connect`");
+        }
         scene_.resolver = pick_resolver(choices, options);
         scene_.unites = scene_.resolver.strategy() == ConflictStrategy::merge;
         scene_.faults.set_rates(pick_rates(choices, options, scene_.backend));
@@ -104,7 +107,7 @@ private:
                        .cursors = CursorWatch<Data>(scene_.verdicts)}));
         Peer<Data>& peer = *scene_.peers.back();
         peer.device = std::make_unique<SimulatedDevice<Data>>(
-            std::move(setup), scene_.backend.connect(), scene_.faults, Random{index + 1});
+            std::move(setup), scene_.backend.connect(), scene_.faults, SeededRandom{index + 1});
         if (scene_.faults.happens(Fault::clock_skewed)) {
             peer.device->clock.advance(std::chrono::seconds{scene_.choices.below(241)} -
                                        std::chrono::seconds{120});
@@ -258,7 +261,7 @@ private:
     }
 
     std::vector<Record> pull_everything() {
-        LocalStore<Data> store{StoreOptions{.random = Random{0}.source()}};
+        LocalStore<Data> store{StoreOptions{.random = SeededRandom{0}.source()}};
         SyncEngine<Data> engine{store, scene_.resolver, {}, {.executor = inline_executor()}};
         (void)engine.sync(scene_.backend.connect()).get();
         return store.all();

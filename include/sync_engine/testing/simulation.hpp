@@ -7,6 +7,7 @@
 #include <sync_engine/testing/shrink.hpp>
 #include <sync_engine/testing/simulated_world.hpp>
 #include <sync_engine/testing/simulation_options.hpp>
+#include <sync_engine/testing/token_ledger.hpp>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -28,7 +29,7 @@ namespace sync_engine::testing {
 /// Several devices edit, delete and sync while requests are lost, replies come late, servers fail,
 /// clocks jump, disks fill up and processes die; then the faults stop and everything has to become
 /// clean and equal, with no edit lost. It drives the real store, cycle and engine, in one thread
-/// and in virtual time. Not thread-safe; two of them may run on two threads.
+/// and in virtual time. As thread-safe as your functions: it keeps nothing from run to run.
 ///
 ///     Simulation<> simulation;
 ///     const auto total = simulation.run_many(0, 20'000);
@@ -36,10 +37,17 @@ namespace sync_engine::testing {
 template <class Data = nlohmann::json>
 class Simulation {
 public:
-    /// Throws `std::invalid_argument` if the data is not JSON and no workload is given.
+    /// Throws `std::invalid_argument` if the data is not JSON and no workload is given, if there is
+    /// no backend, and for more than 32 devices.
     explicit Simulation(SimulationOptions<Data> options = {}) : options_(std::move(options)) {
         if (!options_.workload.write || !options_.workload.tokens) {
             throw std::invalid_argument("data of this type needs a workload: how edits look in it");
+        }
+        if (!options_.backend) {
+            throw std::invalid_argument("a simulation needs a backend to sync with");
+        }
+        if (options_.devices > TokenLedger<Data>::max_devices) {
+            throw std::invalid_argument("a simulation has at most 32 devices");
         }
     }
 
@@ -51,8 +59,8 @@ public:
         return report;
     }
 
-    /// One run, from a list of choices.
-    [[nodiscard]] SimulationReport run(Choices::List list) const {
+    /// One run, from a list of choices: what `replay` does, without its words.
+    [[nodiscard]] SimulationReport run_choices(Choices::List list) const {
         Choices choices(std::move(list));
         return run(choices, nullptr);
     }
@@ -68,20 +76,21 @@ public:
 
     /// What many runs add up to.
     struct Total {
-        std::size_t seeds = 0;
-        std::size_t edits = 0;
-        std::size_t actions = 0;
-        std::size_t syncs = 0;
-        FaultCounts faults{};
-        std::uint64_t hash = 0;  ///< of all runs, whatever the order they are added in
+        std::size_t seeds = 0;    ///< runs
+        std::size_t edits = 0;    ///< that the apps were told are stored
+        std::size_t actions = 0;  ///< of sync cycles
+        std::size_t syncs = 0;    ///< that came to an end
+        FaultCounts faults{};     ///< that happened
+        std::uint64_t hash = 0;   ///< of all runs, whatever the order they are added in
         std::optional<SimulationReport> failure{};  ///< the first run that broke an invariant
 
+        /// Adds one run.
         void add(const SimulationReport& report) {
             ++seeds;
             edits += report.edits;
             actions += report.actions;
             syncs += report.syncs;
-            hash += report.hash * (2 * report.seed + 1);
+            hash += report.hash * (2 * report.seed.value_or(0) + 1);
             for (std::size_t each = 0; each < fault_count; ++each) {
                 faults.at(each) += report.faults.at(each);
             }
@@ -123,6 +132,7 @@ public:
     }
 
     /// The shortest run that breaks the same invariant, as far as `patience` replays find one.
+    /// `failure` has a violation.
     [[nodiscard]] SimulationReport shrink(const SimulationReport& failure,
                                           std::size_t patience = 20'000) const {
         const auto invariant = failure.violation.value().invariant;
@@ -140,10 +150,12 @@ public:
     }
 
     /// A failure for people: seed, invariant, the shortest story that breaks it, and the text of a
-    /// test case that replays it.
-    [[nodiscard]] std::string explain(const SimulationReport& failure) const {
-        const auto shortest = shrink(failure);
-        std::string text = "seed " + std::to_string(failure.seed) + " broke the promise that " +
+    /// test case that replays it. `failure` has a violation. It can take a minute: `patience` is
+    /// how many replays it may take to find that story.
+    [[nodiscard]] std::string explain(const SimulationReport& failure,
+                                      std::size_t patience = 20'000) const {
+        const auto shortest = shrink(failure, patience);
+        std::string text = name_of(failure) + " broke the promise that " +
                            std::string{to_string(failure.violation.value().invariant)} + ":\n  " +
                            shortest.violation.value_or(*failure.violation).detail +
                            "\n\nWhat happened, as short as it was found:\n";
@@ -157,13 +169,17 @@ public:
         for (const auto choice : report.choices) {
             list += (list.empty() ? "" : ", ") + std::to_string(choice);
         }
-        return "TEST_CASE(\"seed " + std::to_string(report.seed) +
+        return "TEST_CASE(\"" + name_of(report) +
                "\") {\n    const sync_engine::testing::Simulation<> simulation;  // with your "
                "options\n    const auto report = simulation.replay({" +
                list + "});\n    CHECK_FALSE(report.violation.has_value());\n}\n";
     }
 
 private:
+    static std::string name_of(const SimulationReport& report) {
+        return report.seed ? "seed " + std::to_string(*report.seed) : "a replayed list";
+    }
+
     SimulationReport run(Choices& choices, std::vector<std::string>* story) const {
         try {
             SimulatedWorld<Data> world(options_, choices, story);

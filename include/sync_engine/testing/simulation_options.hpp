@@ -39,7 +39,7 @@ template <class Data>
 template <class Data = nlohmann::json>
 struct SimulationOptions {
     std::size_t steps = 200;    ///< with faults, before the network heals
-    std::uint32_t devices = 3;  ///< at most; at least two
+    std::uint32_t devices = 3;  ///< at most, up to 32; each run has at least two
     std::uint32_t records = 4;  ///< ids that are edited at most; at least one
     /// Rounds, in each of which every device syncs once, within which everything has to be clean
     /// and equal after the last fault.
@@ -54,7 +54,7 @@ struct SimulationOptions {
 
 /// What one run came to.
 struct SimulationReport {
-    std::uint64_t seed = 0;
+    std::optional<std::uint64_t> seed{};   ///< none: a list of choices was replayed
     std::optional<Violation> violation{};  ///< the first invariant that did not hold
     std::uint64_t hash = 0;             ///< of everything that happened, the same on every compiler
     std::size_t edits = 0;              ///< that the app was told are stored

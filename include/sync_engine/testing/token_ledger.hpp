@@ -9,9 +9,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace sync_engine::testing {
@@ -24,6 +23,8 @@ namespace sync_engine::testing {
 template <class Data>
 class TokenLedger {
 public:
+    static constexpr std::uint32_t max_devices = 32;  ///< a bit for each in every edit's fate
+
     TokenLedger(const Workload<Data>& workload, Verdicts& verdicts)
         : workload_(workload), verdicts_(verdicts) {}
 
@@ -71,6 +72,7 @@ public:
             if (!fates_[token].at_remote) fates_[token].may_go = true;
         }
     }
+
     /// The device remembers no deletions any more.
     void forget_burials(std::size_t device) {
         for (auto& fate : fates_) fate.buried &= ~bit(device);
@@ -132,8 +134,19 @@ public:
         }
     }
 
+    /// The edits that the record holds. Throws `std::out_of_range` for one that nobody made, and is
+    /// a violation then: a callback may swallow what is thrown.
     [[nodiscard]] std::vector<Token> tokens(const SyncRecord<Data>& record) const {
-        return record.is_deleted() ? std::vector<Token>{} : workload_.tokens(record.data);
+        if (record.is_deleted()) return {};
+        auto found = workload_.tokens(record.data);
+        for (const Token token : found) {
+            if (token < fates_.size()) continue;
+            const auto what =
+                "the workload found token " + std::to_string(token) + ", which no edit wrote";
+            verdicts_.broken(Invariant::nothing_thrown, what);
+            throw std::out_of_range(what);
+        }
+        return found;
     }
 
     /// How many edits the app was told are stored.
