@@ -31,6 +31,7 @@ public:
         }
     }
 
+    /// The hash of all numbers so far.
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
 
 private:

@@ -42,6 +42,7 @@ public:
         if (pages_.size() > enough) pages_.pop_front();
     }
 
+    /// A commit went through: if it moved the cursor behind a page, the page's records are there.
     void committed(const StorageBatch<Data>& batch) {
         if (batch.clear) on_disk_.clear();
         for (const auto* entry : batch.write) on_disk_.insert(entry->local->id);

@@ -16,7 +16,7 @@ enum class Fault : std::uint8_t {
     unreachable,         ///< the remote cannot be reached: `Unavailable`
     request_lost,        ///< the request never arrives, and no answer comes
     request_delayed,     ///< it arrives later, perhaps when nobody waits for it any more
-    request_duplicated,  ///< it arrives twice
+    request_duplicated,  ///< a push arrives twice
     error_before,        ///< the server fails before it did anything
     error_after,         ///< it did everything and then fails
     reply_lost,          ///< it did everything, and no answer comes
@@ -74,9 +74,11 @@ inline constexpr std::array<std::string_view, 38> fault_names{
     "backup restored",     "store cleared",      "resolver throws",
     "hook throws",         "stop requested",
 };
+static_assert(fault_names.size() == static_cast<std::size_t>(Fault::stop_requested) + 1);
 
 }  // namespace detail
 
+/// How many faults there are.
 inline constexpr std::size_t fault_count = detail::fault_names.size();
 
 /// The fault in words.
@@ -87,9 +89,11 @@ inline constexpr std::size_t fault_count = detail::fault_names.size();
 /// How often each fault happens where it can, in a thousand; 0: never.
 class FaultRates {
 public:
+    /// The rate of this fault; 0 until it is set.
     [[nodiscard]] constexpr std::uint32_t of(Fault fault) const {
         return rates_.at(static_cast<std::size_t>(fault));
     }
+    /// Sets the rate of this fault: `FaultRates{}.set(Fault::crash, 10).set(Fault::disk_full, 5)`.
     constexpr FaultRates& set(Fault fault, std::uint32_t per_mille) {
         rates_.at(static_cast<std::size_t>(fault)) = per_mille;
         return *this;
@@ -105,6 +109,7 @@ using FaultCounts = std::array<std::uint64_t, fault_count>;
 /// Decides whether a fault happens, by its rate and one choice, and counts those that do.
 class Faults {
 public:
+    /// `choices` has to outlive it. Without rates nothing happens.
     explicit Faults(Choices& choices, FaultRates rates = {}) : choices_(choices), rates_(rates) {}
 
     /// Whether it happens now.
@@ -119,12 +124,15 @@ public:
         return choices_.below(static_cast<std::uint32_t>(count));
     }
 
+    /// The rates that hold now.
     [[nodiscard]] const FaultRates& rates() const noexcept { return rates_; }
+    /// From now on these hold.
     void set_rates(FaultRates rates) noexcept { rates_ = rates; }
 
     /// From now on nothing bad happens.
     void stop() noexcept { is_over_ = true; }
 
+    /// What happened so far.
     [[nodiscard]] const FaultCounts& counts() const noexcept { return counts_; }
 
 private:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/record/timestamp.hpp>
 #include <sync_engine/remote/change.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/local_store.hpp>
@@ -77,8 +78,12 @@ public:
     void gave_up(const std::string& id) { given_up_.insert(id); }
 
     /// Something that may count as a failure of the record's own; `at_once` if one is enough.
-    void blame(const std::string& id, bool at_once) { blame_[id] += at_once ? 1000 : 1; }
+    void blame(const std::string& id, bool at_once) {
+        ++blame_[id];
+        if (at_once) condemned_.insert(id);
+    }
 
+    /// The device pushes these changes at this time, and nobody has answered yet.
     void pushing(const LocalStore<Data>& store, const std::vector<Change<Data>>& changes,
                  Timestamp now) {
         if (changes.size() > std::max<std::size_t>(options_.push_batch_size, 1)) {
@@ -107,8 +112,9 @@ public:
         for (const auto& entry : store.read_retrying()) {
             check_attempts(entry, max_attempts);
             if (!entry.is_dead_letter()) continue;
-            if (blame_[entry.local->id] < max_attempts) {
-                broken(Invariant::outage_blames_none, entry.local->id,
+            const auto& id = entry.local->id;
+            if (!condemned_.contains(id) && blame_[id] < max_attempts) {
+                broken(Invariant::outage_blames_none, id,
                        "is a dead letter without failures of its own");
             }
         }
@@ -259,6 +265,7 @@ private:
     std::set<std::string> forced_;
     std::set<std::string> given_up_;
     std::map<std::string, unsigned> blame_;
+    std::set<std::string> condemned_;      // had a failure that is enough by itself
     std::map<std::string, Edit> edit_of_;  // by operation id
     std::map<Edit, std::string> operation_of_;
 };
