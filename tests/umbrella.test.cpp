@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <sync_engine.hpp>
 #include <sync_engine/testing/memory_storage.hpp>
+#include <sync_engine/testing/resolver_laws.hpp>
+#include <sync_engine/testing/simulation.hpp>
 
 #include "support/catch.hpp"
 

@@ -3,6 +3,8 @@
 // the link.
 #include <sync_engine.hpp>
 #include <sync_engine/testing/memory_storage.hpp>
+#include <sync_engine/testing/resolver_laws.hpp>
+#include <sync_engine/testing/simulation.hpp>
 
 sync_engine::SyncRecord<> record_of_the_second_unit();
 
