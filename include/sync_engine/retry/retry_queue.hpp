@@ -314,7 +314,7 @@ inline void from_json(const nlohmann::json& json, RetryOptions& options) {
 
 template <class Data>
 void to_json(nlohmann::json& json, const RetryEntry<Data>& entry) {
-    // Under a clock at the end of all times, a wait ends where there is no text for it.
+    // Where the clock is close to the end of time, a wait ends later than any text can say.
     const Timestamp due = std::min(entry.due, latest_stamp);
     json = {{"record", entry.record},   {"attempts", entry.attempts}, {"due", to_iso8601(due)},
             {"waiting", entry.waiting}, {"dead", entry.dead},         {"history", entry.history}};
