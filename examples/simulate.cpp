@@ -2,7 +2,10 @@
 // An app's own data, backend and resolver, under everything that can go wrong:
 //
 //     simulate [SEEDS [FIRST_SEED]]
+#include <sync_engine.hpp>
 #include <sync_engine/testing/simulation.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -38,18 +41,19 @@ SyncRecord<Note> both_edits(const SyncRecord<Note>& local, const SyncRecord<Note
     return winner;
 }
 
-/// The app's backend: numbered writes, a write is taken if it was made on the newest one.
+/// The app's backend: numbered writes, a write is taken if it was made on the newest one, or if
+/// there is none to overwrite.
 class NoteServer {
 public:
     PushReport<Note> push(const PushBatch<Note>& batch) {
         PushReport<Note> report;
         for (const auto& change : batch.changes) {
-            auto& row = rows_[change.record.id];
-            if (row.revision != change.record.revision) {
-                report.push_back(conflict(row));
+            const auto known = rows_.find(change.record.id);
+            if (known != rows_.end() && known->second.revision != change.record.revision) {
+                report.push_back(conflict(known->second));
                 continue;
             }
-            row = change.record;
+            auto& row = rows_[change.record.id] = change.record;
             row.revision = std::to_string(++writes_);
             report.push_back(accepted<Note>(row.id, row.revision));
         }
