@@ -95,6 +95,54 @@ void add_samples(std::vector<testing::ConflictSample<Data>>& samples, const std:
     }
 }
 
+/// What local and remote each made of the sample's base.
+struct JsonSamplePair {
+    const char* name;
+    SampleState<nlohmann::json> local;
+    SampleState<nlohmann::json> remote;
+};
+
+[[nodiscard]] inline SampleState<nlohmann::json> json_sample_base() {
+    return {.data = {{"title", "milk"},
+                     {"done", false},
+                     {"place", {{"aisle", 3}, {"shelf", "low"}}},
+                     {"notes", nlohmann::json::array({"2 l"})}},
+            .tags = {"shop"}};
+}
+
+[[nodiscard]] inline std::vector<JsonSamplePair> json_sample_pairs() {
+    using State = SampleState<nlohmann::json>;
+    const State base = json_sample_base();
+    const auto with = [&](const char* pointer, nlohmann::json value) {
+        State state = base;
+        state.data[nlohmann::json::json_pointer{pointer}] = std::move(value);
+        return state;
+    };
+    const auto tagged = [&](TagSet tags) {
+        State state = base;
+        state.tags = std::move(tags);
+        return state;
+    };
+    State untitled = base;
+    untitled.data.erase("title");
+    const State deletion = sample_deletion<nlohmann::json>();
+    return {
+        {"both edit one field", with("/title", "oat milk"), with("/title", "soy milk")},
+        {"each edits another field", with("/title", "oat milk"), with("/done", true)},
+        {"both add one field", with("/price", 2), with("/price", 3)},
+        {"local edits a field, the remote removes it", with("/title", "oat milk"), untitled},
+        {"local removes a field, the remote edits it", untitled, with("/title", "oat milk")},
+        {"both edit one nested field", with("/place/aisle", 4), with("/place/aisle", 5)},
+        {"each edits another nested field", with("/place/aisle", 4), with("/place/shelf", "top")},
+        {"both extend a list", with("/notes", {"2 l", "cold"}), with("/notes", {"2 l", "fresh"})},
+        {"both change the tags", tagged({"shop", "today"}), tagged({"home"})},
+        {"local edits a field, the remote the tags", with("/done", true), tagged({})},
+        {"local edits, the remote deletes", with("/title", "oat milk"), deletion},
+        {"local deletes, the remote edits", deletion, with("/title", "oat milk")},
+        {"both delete", deletion, deletion},
+    };
+}
+
 }  // namespace sync_engine::detail
 
 namespace sync_engine::testing {
@@ -138,54 +186,15 @@ template <class Data>
 /// Each comes with a base, without one, and made again after a deletion; with either side later,
 /// with equal stamps, and from a remote that keeps no times.
 [[nodiscard]] inline std::vector<ConflictSample<>> conflict_samples() {
-    using Json = nlohmann::json;
-    using State = sync_engine::detail::SampleState<Json>;
-    const State base{.data = {{"title", "milk"},
-                              {"done", false},
-                              {"place", {{"aisle", 3}, {"shelf", "low"}}},
-                              {"notes", Json::array({"2 l"})}},
-                     .tags = {"shop"}};
-    const auto with = [&](const char* pointer, Json value) {
-        State state = base;
-        state.data[Json::json_pointer{pointer}] = std::move(value);
-        return state;
-    };
-    const auto tagged = [&](TagSet tags) {
-        State state = base;
-        state.tags = std::move(tags);
-        return state;
-    };
-    State untitled = base;
-    untitled.data.erase("title");
-    const State deletion = sync_engine::detail::sample_deletion<Json>();
-
-    struct Pair {
-        const char* name;
-        State local;
-        State remote;
-    };
-    const std::vector<Pair> pairs{
-        {"both edit one field", with("/title", "oat milk"), with("/title", "soy milk")},
-        {"each edits another field", with("/title", "oat milk"), with("/done", true)},
-        {"both add one field", with("/price", 2), with("/price", 3)},
-        {"local edits a field, the remote removes it", with("/title", "oat milk"), untitled},
-        {"local removes a field, the remote edits it", untitled, with("/title", "oat milk")},
-        {"both edit one nested field", with("/place/aisle", 4), with("/place/aisle", 5)},
-        {"each edits another nested field", with("/place/aisle", 4), with("/place/shelf", "top")},
-        {"both extend a list", with("/notes", {"2 l", "cold"}), with("/notes", {"2 l", "fresh"})},
-        {"both change the tags", tagged({"shop", "today"}), tagged({"home"})},
-        {"local edits a field, the remote the tags", with("/done", true), tagged({})},
-        {"local edits, the remote deletes", with("/title", "oat milk"), deletion},
-        {"local deletes, the remote edits", deletion, with("/title", "oat milk")},
-        {"both delete", deletion, deletion},
-    };
+    const auto base = sync_engine::detail::json_sample_base();
+    const auto deletion = sync_engine::detail::sample_deletion<nlohmann::json>();
 
     std::vector<ConflictSample<>> samples;
-    for (const auto& [name, local, remote] : pairs) {
+    for (const auto& [name, local, remote] : sync_engine::detail::json_sample_pairs()) {
         const std::string text = name;
         sync_engine::detail::add_samples(samples, text, &base, local, remote);
-        sync_engine::detail::add_samples<Json>(samples, text + ", without a base", nullptr, local,
-                                               remote);
+        sync_engine::detail::add_samples<nlohmann::json>(samples, text + ", without a base",
+                                                         nullptr, local, remote);
         sync_engine::detail::add_samples(samples, text + ", after a deletion", &deletion, local,
                                          remote);
     }

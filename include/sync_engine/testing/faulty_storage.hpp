@@ -5,6 +5,8 @@
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/testing/fault.hpp>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <functional>
 #include <memory>
 #include <utility>

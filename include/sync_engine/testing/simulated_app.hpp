@@ -14,23 +14,9 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace sync_engine::testing {
-
-/// Tells the ledger what a decision for `winner` lets go, and what it keeps alive.
-template <class Data>
-void account_for(Scene<Data>& scene, Peer<Data>& peer, const SyncRecord<Data>& local,
-                 const SyncRecord<Data>& remote, const SyncRecord<Data>& winner) {
-    scene.ledger.decided(local, winner);
-    scene.ledger.decided(remote, winner);
-    if (winner.is_deleted()) {
-        scene.ledger.deleted(peer.index, local);
-        scene.ledger.deleted(peer.index, remote);
-    } else {
-        scene.ledger.revived(winner);
-        if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
-    }
-}
 
 /// What the people with the devices do: edit, delete, decide, give up.
 template <class Data>
@@ -94,28 +80,9 @@ public:
 
     /// What a user does about a record that waits for one.
     void decide(Peer<Data>& peer) {
-        LocalStore<Data>& store = peer.store();
         if (peer.device->storage->is_dead()) return;
-        if (const auto conflicts = store.conflicts(); !conflicts.empty()) {
-            resolve(peer,
-                    conflicts[scene_.choices.below(static_cast<std::uint32_t>(conflicts.size()))]);
-        } else if (const auto letters = peer.device->engine->retry_queue().dead_letters();
-                   !letters.empty() && scene_.choices.below(2) == 0) {
-            scene_.chronicle.tell(
-                [&] { return peer.name() + " revives " + letters.front().record.id; });
-            peer.pushes.revive(letters.front().record.id);
-            act(peer, [&](auto&) {
-                (void)peer.device->engine->retry_queue().revive(letters.front().record.id);
-            });
-        } else if (const auto pending = store.pending();
-                   !pending.empty() && scene_.choices.below(4) == 3) {
-            discard(peer,
-                    pending[scene_.choices.below(static_cast<std::uint32_t>(pending.size()))]);
-        } else if (const auto id = scene_.some_id(); store.find(id) != nullptr) {
-            scene_.chronicle.tell([&] { return peer.name() + " wants " + id + " pushed again"; });
-            peer.pushes.push_anyway(id);
-            act(peer, [&](LocalStore<Data>& own) { (void)own.mark_modified(id); });
-        }
+        const bool is_done = resolve_some(peer) || revive_first(peer) || discard_some(peer);
+        if (!is_done) push_some_again(peer);
         machines_.crash_if_dead(peer);
     }
 
@@ -134,6 +101,44 @@ public:
     }
 
 private:
+    template <class Item>
+    const Item& some_of(const std::vector<Item>& items) {
+        return items[scene_.choices.below(static_cast<std::uint32_t>(items.size()))];
+    }
+
+    bool resolve_some(Peer<Data>& peer) {
+        const auto conflicts = peer.store().conflicts();
+        if (conflicts.empty()) return false;
+        resolve(peer, some_of(conflicts));
+        return true;
+    }
+
+    bool revive_first(Peer<Data>& peer) {
+        auto& queue = peer.device->engine->retry_queue();
+        const auto letters = queue.dead_letters();
+        if (letters.empty() || scene_.choices.below(2) == 1) return false;
+        const std::string& id = letters.front().record.id;
+        scene_.chronicle.tell([&] { return peer.name() + " revives " + id; });
+        peer.pushes.revive(id);
+        act(peer, [&](auto&) { (void)queue.revive(id); });
+        return true;
+    }
+
+    bool discard_some(Peer<Data>& peer) {
+        const auto pending = peer.store().pending();
+        if (pending.empty() || scene_.choices.below(4) != 3) return false;
+        discard(peer, some_of(pending));
+        return true;
+    }
+
+    void push_some_again(Peer<Data>& peer) {
+        const std::string id = scene_.some_id();
+        if (peer.store().find(id) == nullptr) return;
+        scene_.chronicle.tell([&] { return peer.name() + " wants " + id + " pushed again"; });
+        peer.pushes.push_anyway(id);
+        act(peer, [&](LocalStore<Data>& store) { (void)store.mark_modified(id); });
+    }
+
     void discard(Peer<Data>& peer, const Record& local) {
         scene_.chronicle.tell([&] { return peer.name() + " gives up " + local.id; });
         scene_.chronicle.mix(4, peer.index, local.id.back());

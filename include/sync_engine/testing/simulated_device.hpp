@@ -7,6 +7,9 @@
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/storage.hpp>
+#include <sync_engine/store/store_options.hpp>
 #include <sync_engine/store/subscription.hpp>
 #include <sync_engine/sync/engine_options.hpp>
 #include <sync_engine/sync/sync_engine.hpp>
@@ -18,6 +21,8 @@
 #include <sync_engine/testing/memory_storage.hpp>
 #include <sync_engine/testing/random.hpp>
 #include <sync_engine/testing/stepped_sync.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -4,6 +4,7 @@
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/storage.hpp>
 #include <sync_engine/store/subscription.hpp>
 #include <sync_engine/testing/fault.hpp>
 #include <sync_engine/testing/invariant.hpp>
@@ -13,8 +14,6 @@
 #include <array>
 #include <chrono>
 #include <functional>
-#include <memory>
-#include <utility>
 
 namespace sync_engine::testing {
 

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <sync_engine/conflict/conflict_resolver.hpp>
+#include <sync_engine/retry/retry_queue.hpp>
+#include <sync_engine/sync/engine_options.hpp>
+#include <sync_engine/sync/sync_options.hpp>
 #include <sync_engine/testing/choices.hpp>
 #include <sync_engine/testing/fault.hpp>
 #include <sync_engine/testing/simulated_backend.hpp>

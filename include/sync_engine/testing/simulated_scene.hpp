@@ -3,6 +3,7 @@
 
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/record/timestamp.hpp>
 #include <sync_engine/remote/stop_token.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/stamp.hpp>
@@ -99,6 +100,21 @@ struct Scene {
         verdicts.broken(invariant, peer.name() + " " + what);
     }
 };
+
+/// Tells the ledger what a decision for `winner` lets go, and what it keeps alive.
+template <class Data>
+void account_for(Scene<Data>& scene, const Peer<Data>& peer, const SyncRecord<Data>& local,
+                 const SyncRecord<Data>& remote, const SyncRecord<Data>& winner) {
+    scene.ledger.decided(local, winner);
+    scene.ledger.decided(remote, winner);
+    if (winner.is_deleted()) {
+        scene.ledger.deleted(peer.index, local);
+        scene.ledger.deleted(peer.index, remote);
+    } else {
+        scene.ledger.revived(winner);
+        if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
+    }
+}
 
 /// The result of a sync in words.
 [[nodiscard]] inline std::string told(const SyncResult& result) {

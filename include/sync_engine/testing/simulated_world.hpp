@@ -4,13 +4,16 @@
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/local_store.hpp>
+#include <sync_engine/store/store_options.hpp>
 #include <sync_engine/sync/engine_options.hpp>
 #include <sync_engine/sync/sync_engine.hpp>
 #include <sync_engine/sync/sync_result.hpp>
 #include <sync_engine/testing/choices.hpp>
+#include <sync_engine/testing/cursor_watch.hpp>
 #include <sync_engine/testing/fault.hpp>
 #include <sync_engine/testing/invariant.hpp>
 #include <sync_engine/testing/push_watch.hpp>
+#include <sync_engine/testing/random.hpp>
 #include <sync_engine/testing/simulated_app.hpp>
 #include <sync_engine/testing/simulated_device.hpp>
 #include <sync_engine/testing/simulated_machines.hpp>
@@ -18,6 +21,7 @@
 #include <sync_engine/testing/simulated_scene.hpp>
 #include <sync_engine/testing/simulated_syncs.hpp>
 #include <sync_engine/testing/simulation_options.hpp>
+#include <sync_engine/testing/workload.hpp>
 
 #include <algorithm>
 #include <chrono>
