@@ -82,6 +82,7 @@ set(sync_engine_headers
     include/sync_engine/testing/simulation.hpp
     include/sync_engine/testing/simulation_options.hpp
     include/sync_engine/testing/stepped_sync.hpp
+    include/sync_engine/testing/sync_watch.hpp
     include/sync_engine/testing/token_ledger.hpp
     include/sync_engine/testing/workload.hpp
 )

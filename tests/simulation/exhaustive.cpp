@@ -8,9 +8,7 @@
 // enough to order their calls of the remote; inside of one device every order is tried.
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/remote/memory_remote.hpp>
-#include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/local_store.hpp>
-#include <sync_engine/sync/engine_options.hpp>
 #include <sync_engine/testing/choices.hpp>
 #include <sync_engine/testing/manual_clock.hpp>
 #include <sync_engine/testing/memory_storage.hpp>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/remote/change.hpp>
@@ -9,7 +8,6 @@
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/remote/verdict.hpp>
 #include <sync_engine/store/local_store.hpp>
-#include <sync_engine/store/stamp.hpp>
 #include <sync_engine/sync/action.hpp>
 #include <sync_engine/sync/sync_options.hpp>
 #include <sync_engine/sync/sync_result.hpp>
@@ -21,6 +19,7 @@
 #include <sync_engine/testing/simulated_plan.hpp>
 #include <sync_engine/testing/simulated_scene.hpp>
 #include <sync_engine/testing/stepped_sync.hpp>
+#include <sync_engine/testing/sync_watch.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -29,10 +28,8 @@
 #include <exception>
 #include <functional>
 #include <future>
-#include <map>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -48,49 +45,10 @@ class SimulatedSyncs {
     using Record = SyncRecord<Data>;
 
 public:
-    SimulatedSyncs(Scene<Data>& scene, SimulatedMachines<Data>& machines)
-        : scene_(scene), machines_(machines) {}
+    SimulatedSyncs(Scene<Data>& scene, SimulatedMachines<Data>& machines, SyncWatch<Data>& watch)
+        : scene_(scene), machines_(machines), watch_(watch) {}
 
-    /// Listens to what goes to and from the remote of a new device.
-    void watch_remote(Peer<Data>& peer) {
-        auto& watch = peer.device->remote.watch;
-        watch.before_push = [this, &peer](const auto& changes) {
-            ++peer.calls;
-            scene_.chronicle.tell([&] { return peer.name() + " pushes " + ids_of(changes); });
-            peer.pushes.pushing(peer.store(), changes, peer.device->clock.now());
-            scene_.meanwhile(peer);
-        };
-        watch.before_pull = [this, &peer](const auto&) {
-            ++peer.calls;
-            scene_.chronicle.tell([&] { return peer.name() + " pulls"; });
-            scene_.meanwhile(peer);
-        };
-        watch.pushed = [this, &peer](const auto& changes, const auto& report) {
-            for (const auto& change : changes) take_note(peer, change, report);
-        };
-        watch.pulled = [this, &peer](const PullRequest& request, const PullPage<Data>& page) {
-            for (const auto& record : page.records) scene_.ledger.at_remote(record);
-            peer.cursors.pulled(request, page);
-        };
-        watch.fault = [this, &peer](Fault fault, const std::string& id) {
-            scene_.chronicle.tell([&] {
-                return "  " + std::string{to_string(fault)} + (id.empty() ? "" : ": " + id);
-            });
-            scene_.chronicle.mix(100 + static_cast<std::uint64_t>(fault));
-            note_fault(peer, fault, id);
-        };
-    }
-
-    /// Listens to the engine of a process that has started.
-    void watch_engine(Peer<Data>& peer) {
-        auto& engine = *peer.device->engine;
-        engine.on_before_sync = [this, &peer](const auto&) { return before_sync(peer); };
-        engine.on_after_sync = [this, &peer](const SyncResult&) { after_sync(peer); };
-        engine.on_conflict = [this, &peer](const Record& local, const Record& remote) {
-            on_conflict(peer, local, remote);
-        };
-    }
-
+    /// Begins one as the choices say, unless one runs.
     void begin_sync(Peer<Data>& peer) {
         if (peer.device->is_syncing() || peer.runs_engine_now) return sync_again(peer);
         if (!peer.store().state().remote_name.empty() && scene_.choices.below(16) == 15) {
@@ -98,7 +56,7 @@ public:
         }
         auto options = pick_options(scene_.choices);
         if (scene_.faults.rates().of(Fault::hook_throws) > 0) {
-            options.on_progress = [this](std::size_t, std::size_t) { throw_in_hook(); };
+            options.on_progress = [this](std::size_t, std::size_t) { watch_.throw_in_hook(); };
         }
         std::function<bool(const Record&)> predicate;
         if (scene_.choices.below(8) == 7) {
@@ -133,7 +91,7 @@ public:
                                                           device.setup.retry, device.setup.engine,
                                                           std::move(job));
         device.sync->on_resolved = [this, &peer](const auto& question, const auto& resolved) {
-            on_resolved(peer, question, resolved);
+            watch_.on_resolved(peer, question, resolved);
         };
     }
 
@@ -195,84 +153,6 @@ public:
     }
 
 private:
-    // What is seen on the way.
-
-    void take_note(Peer<Data>& peer, const Change<Data>& change, const PushReport<Data>& report) {
-        const auto& id = change.record.id;
-        const auto verdict = std::find_if(report.begin(), report.end(),
-                                          [&](const auto& each) { return each.id == id; });
-        if (verdict == report.end()) return peer.pushes.blame(id, false);
-        if (verdict->kind == VerdictKind::accepted) scene_.ledger.at_remote(change.record);
-        if (verdict->kind == VerdictKind::rejected) peer.pushes.blame(id, true);
-    }
-
-    void note_fault(Peer<Data>& peer, Fault fault, const std::string& id) {
-        switch (fault) {
-            case Fault::change_refused:
-                return peer.pushes.blame(id, true);
-            case Fault::change_unanswered:
-            case Fault::verdict_lost:
-            case Fault::false_conflict:
-                return peer.pushes.blame(id, false);
-            case Fault::rate_limited:
-                peer.pushes.asked_to_wait();
-                [[fallthrough]];
-            case Fault::unreachable:
-            case Fault::login_expired:  // in a push too, these end the sync
-                peer.call_failed = true;
-                return;
-            default:
-                return;
-        }
-    }
-
-    // What is seen of conflicts.
-
-    /// A resolver is about to be asked. What the real engine's one answers is not seen from here.
-    void on_conflict(Peer<Data>& peer, const Record& local, const Record& remote) {
-        ++questions_;
-        scene_.chronicle.tell([&] { return peer.name() + " has a conflict on " + local.id; });
-        if (same_content(local, remote)) {
-            scene_.broken(Invariant::conflict_is_real, peer,
-                          "asks about equal states of " + local.id);
-        }
-        if (peer.runs_engine_now) {
-            if (!scene_.unites) {
-                // A strategy takes one of the two; a function of the app may keep neither.
-                const bool app_decides = scene_.options.resolver.has_value();
-                scene_.ledger.decided(local, app_decides ? Record{} : remote);
-                scene_.ledger.decided(remote, app_decides ? Record{} : local);
-            }
-            for (const Record* side : {&local, &remote}) {
-                scene_.ledger.revived(*side);
-                if (local.is_deleted() || remote.is_deleted()) scene_.ledger.kept(*side);
-            }
-            scene_.meanwhile(peer);
-        }
-    }
-
-    void on_resolved(Peer<Data>& peer, const ResolveConflict<Data>& question,
-                     const Resolved<Data>& resolved) {
-        const Record& local = *question.local;
-        for (const auto& sent : question.sent) {
-            if (question.remote.is_deleted() || !same_content(*sent, question.remote)) continue;
-            scene_.broken(Invariant::conflict_is_real, peer, "asks about its own echo " + local.id);
-        }
-        if (!resolved.winner || resolved.winner->status == SyncStatus::conflicted) return;
-        const auto entry = peer.store().read({local.id}).front();
-        const bool counts = entry && entry->local == question.local;  // else it is asked again
-        if (!counts) return;
-        if (scene_.unites && !local.is_deleted() && !question.remote.is_deleted()) {
-            scene_.ledger.merged(local, *resolved.winner);
-            scene_.ledger.merged(question.remote, *resolved.winner);
-            scene_.ledger.revived(*resolved.winner);
-            return;
-        }
-        account_for(scene_, peer, local, question.remote, *resolved.winner);
-    }
-
-    // One sync.
-
     void run_engine(Peer<Data>& peer, SyncOptions options,
                     std::function<bool(const Record&)> predicate) {
         Device& device = *peer.device;
@@ -338,11 +218,7 @@ private:
         peer.store().for_each([&](const Record& record) {
             if (record.status == SyncStatus::synced) scene_.ledger.clean(record);
         });
-        if (!scene_.options.resolver && scene_.resolver.resolved_count() > questions_) {
-            scene_.broken(Invariant::conflict_is_real, peer,
-                          "asked its resolver about no conflict");
-        }
-        check_waiting(peer);
+        watch_.check_conflicts(peer);
         if (!result) return;
         peer.pushes.check_result(peer.store(), *result);
         peer.last = *result;
@@ -364,43 +240,6 @@ private:
             scene_.broken(Invariant::sync_ends, peer,
                           "was told of the end " + std::to_string(peer.ends) + " times");
         }
-    }
-
-    /// A remote state that waits for a decision makes way for newer ones only.
-    void check_waiting(Peer<Data>& peer) {
-        std::map<std::string, Stamp> waiting;
-        for (const auto& conflict : peer.store().conflicts()) {
-            waiting[conflict.id] = stamp_of(conflict.theirs);
-        }
-        for (const auto& entry : peer.store().read_parked()) {
-            waiting[entry.local->id] = stamp_of(*entry.theirs);
-        }
-        for (const auto& [id, stamp] : waiting) {
-            const auto known = peer.waiting.find(id);
-            if (known == peer.waiting.end() || stamp.updated_at == Timestamp{}) continue;
-            if (stamp.version < known->second.version &&
-                stamp.updated_at < known->second.updated_at) {
-                scene_.broken(Invariant::conflict_is_real, peer,
-                              "has an older state of " + id + " to decide about than before");
-            }
-        }
-        peer.waiting = std::move(waiting);
-    }
-
-    bool before_sync(Peer<Data>& peer) {
-        throw_in_hook();
-        scene_.meanwhile(peer);
-        return true;
-    }
-
-    void after_sync(Peer<Data>& peer) {
-        ++peer.ends;
-        throw_in_hook();
-        scene_.meanwhile(peer);
-    }
-
-    void throw_in_hook() {
-        if (scene_.faults.happens(Fault::hook_throws)) throw std::runtime_error("the hook failed");
     }
 
     /// While a sync runs, another one is refused before it asks anything.
@@ -434,18 +273,9 @@ private:
         }
     }
 
-    static std::string ids_of(const std::vector<Change<Data>>& changes) {
-        std::string ids;
-        for (const auto& change : changes) {
-            ids += (ids.empty() ? "" : " ") + change.record.id;
-            if (change.record.is_deleted()) ids += " (deleted)";
-        }
-        return ids;
-    }
-
     Scene<Data>& scene_;
     SimulatedMachines<Data>& machines_;
-    std::size_t questions_ = 0;  // that resolvers were asked
+    SyncWatch<Data>& watch_;
 };
 
 }  // namespace sync_engine::testing

@@ -21,6 +21,7 @@
 #include <sync_engine/testing/simulated_scene.hpp>
 #include <sync_engine/testing/simulated_syncs.hpp>
 #include <sync_engine/testing/simulation_options.hpp>
+#include <sync_engine/testing/sync_watch.hpp>
 #include <sync_engine/testing/workload.hpp>
 
 #include <algorithm>
@@ -56,7 +57,7 @@ public:
         scene_.faults.set_rates(pick_rates(choices, options, scene_.backend));
         if (scene_.faults.rates().of(Fault::resolver_throws) > 0) make_resolver_throw();
         scene_.meanwhile = [this](Peer<Data>& peer) { meanwhile(peer); };
-        machines_.on_start = [this](Peer<Data>& peer) { syncs_.watch_engine(peer); };
+        machines_.on_start = [this](Peer<Data>& peer) { watch_.watch_engine(peer); };
         const std::size_t devices = 2 + choices.below(std::max(options.devices, 2U) - 1);
         for (std::size_t index = 0; index < devices; ++index) add_device(index);
     }
@@ -116,7 +117,7 @@ private:
             peer.device->clock.advance(std::chrono::seconds{scene_.choices.below(241)} -
                                        std::chrono::seconds{120});
         }
-        syncs_.watch_remote(peer);
+        watch_.watch_remote(peer);
         machines_.start(peer);
     }
 
@@ -280,7 +281,8 @@ private:
     Scene<Data> scene_;
     SimulatedMachines<Data> machines_{scene_};
     SimulatedApp<Data> app_{scene_, machines_};
-    SimulatedSyncs<Data> syncs_{scene_, machines_};
+    SyncWatch<Data> watch_{scene_};
+    SimulatedSyncs<Data> syncs_{scene_, machines_, watch_};
     std::chrono::nanoseconds monotonic_{0};
     int depth_ = 0;
 };
