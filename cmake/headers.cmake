@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Every public header, once. The library, its installation and the test `headers_listed` read this list.
+# Every public header, once, by the target that brings it. The build, the installation and the test
+# `headers_listed` read these lists.
 set(sync_engine_headers
     include/sync_engine.hpp
     include/sync_engine/conflict/conflict_resolver.hpp
@@ -24,6 +25,7 @@ set(sync_engine_headers
     include/sync_engine/retry/retry_queue.hpp
     include/sync_engine/store/edit_rules.hpp
     include/sync_engine/store/entry.hpp
+    include/sync_engine/store/entry_json.hpp
     include/sync_engine/store/entry_table.hpp
     include/sync_engine/store/local_store.hpp
     include/sync_engine/store/retry_state.hpp
@@ -85,4 +87,12 @@ set(sync_engine_headers
     include/sync_engine/testing/sync_watch.hpp
     include/sync_engine/testing/token_ledger.hpp
     include/sync_engine/testing/workload.hpp
+)
+
+set(sync_engine_sqlite_headers
+    include/sync_engine/store/sqlite/database.hpp
+    include/sync_engine/store/sqlite/file.hpp
+    include/sync_engine/store/sqlite/rows.hpp
+    include/sync_engine/store/sqlite/salvage.hpp
+    include/sync_engine/store/sqlite_storage.hpp
 )

@@ -12,6 +12,15 @@ install(
     DESTINATION "${sync_engine_package_dir}"
 )
 
+if(TARGET sync_engine_sqlite)
+    install(TARGETS sync_engine_sqlite EXPORT sync_engine-sqlite-targets FILE_SET HEADERS)
+    install(
+        EXPORT sync_engine-sqlite-targets
+        NAMESPACE sync_engine::
+        DESTINATION "${sync_engine_package_dir}"
+    )
+endif()
+
 configure_package_config_file(
     cmake/sync_engine-config.cmake.in sync_engine-config.cmake
     INSTALL_DESTINATION "${sync_engine_package_dir}"

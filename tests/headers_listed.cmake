@@ -4,6 +4,7 @@ cmake_minimum_required(VERSION 3.25)
 include("${source_dir}/cmake/headers.cmake")
 file(GLOB_RECURSE found RELATIVE "${source_dir}" "${source_dir}/include/*")
 
+list(APPEND sync_engine_headers ${sync_engine_sqlite_headers})
 set(missing ${sync_engine_headers})
 list(REMOVE_ITEM missing ${found})
 set(unlisted ${found})

@@ -12,6 +12,8 @@ set(umbrella_includes ${sync_includes})
 
 # Included by the umbrella and by testing, by no other header.
 set(leaves remote/memory_remote.hpp)
+# Included by nobody but the headers that match themselves: each needs a library of its own.
+set(optional "^sync_engine/store/sqlite(/|_storage)")
 
 file(GLOB_RECURSE headers RELATIVE "${source_dir}/include" "${source_dir}/include/*.hpp")
 foreach(header IN LISTS headers)
@@ -27,6 +29,9 @@ foreach(header IN LISTS headers)
     file(STRINGS "${source_dir}/include/${header}" includes REGEX "^[ \t]*#[ \t]*include[ \t]*[<\"]")
     foreach(include IN LISTS includes)
         string(REGEX REPLACE ".*[<\"](.*)[>\"].*" "\\1" path "${include}")
+        if(path MATCHES "${optional}" AND NOT header MATCHES "${optional}")
+            message(SEND_ERROR "${header} includes ${path}, which needs an optional library")
+        endif()
         if(include MATCHES "\"")
             message(SEND_ERROR "${header} includes \"${path}\": write <sync_engine/...>")
         elseif(path STREQUAL "sync_engine.hpp" AND NOT folder STREQUAL "testing")

@@ -30,7 +30,7 @@ struct Sent {
 ///
 /// It is clean when `local` and `base` are the same object; a deletion that is clean is a husk: it
 /// only remembers that and when the record was deleted.
-template <class Data>
+template <class Data = nlohmann::json>
 struct Entry {
     RecordPtr<Data> local{};         ///< what the app sees; a tombstone has status `deleted`
     RecordPtr<Data> base{};          ///< last state known to be on the remote; null: none

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/json.hpp>
+#include <sync_engine/record/sync_error.hpp>
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/storage.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+
+/// What a storage has to write of an entry and of the store's state, as JSON.
+///
+/// Times are whole microseconds since 1970 and waits are milliseconds, because a clock may stand
+/// where ISO 8601 has no text; only records carry their times as text.
+namespace sync_engine {
+
+namespace detail {
+
+[[nodiscard]] inline std::int64_t read_integer(const nlohmann::json& json, const char* key,
+                                               std::int64_t otherwise) {
+    const auto* value = find(json, key);
+    if (value == nullptr) return otherwise;
+    constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    const bool fits = value->is_number_integer() &&
+                      (!value->is_number_unsigned() || value->get<std::uint64_t>() <= largest);
+    if (!fits) refuse_key(key, "a whole number of 64 bits", *value);
+    return value->get<std::int64_t>();
+}
+
+[[nodiscard]] inline unsigned read_small_count(const nlohmann::json& json, const char* key) {
+    const auto count = read_count(json, key, 0);
+    if (count > std::numeric_limits<unsigned>::max()) refuse_key(key, "a count", json[key]);
+    return static_cast<unsigned>(count);
+}
+
+[[nodiscard]] inline bool read_flag(const nlohmann::json& json, const char* key) {
+    const auto* value = find(json, key);
+    if (value == nullptr) return false;
+    if (!value->is_boolean()) refuse_key(key, "true or false", *value);
+    return value->get<bool>();
+}
+
+/// The elements at a key; none where the key is absent.
+[[nodiscard]] inline nlohmann::json::array_t read_array(const nlohmann::json& json,
+                                                        const char* key) {
+    const auto* value = find(json, key);
+    if (value == nullptr) return {};
+    if (!value->is_array()) refuse_key(key, "an array", *value);
+    return value->get<nlohmann::json::array_t>();
+}
+
+/// The record at a key; null where the key is absent.
+template <class Data>
+[[nodiscard]] RecordPtr<Data> read_record(const nlohmann::json& json, const char* key) {
+    const auto* value = find(json, key);
+    if (value == nullptr) return nullptr;
+    return in_key(key, [&] {
+        SyncRecord<Data> record;
+        from_json(*value, record);
+        return std::make_shared<const SyncRecord<Data>>(std::move(record));
+    });
+}
+
+[[nodiscard]] inline Timestamp read_micros(const nlohmann::json& json, const char* key) {
+    return Timestamp{std::chrono::microseconds{read_integer(json, key, 0)}};
+}
+
+[[nodiscard]] inline std::int64_t micros_of(Timestamp time) {
+    return time.time_since_epoch().count();
+}
+
+}  // namespace detail
+
+inline void to_json(nlohmann::json& json, const Wait& wait) {
+    json = {{"since", detail::micros_of(wait.since)}, {"length", wait.length.count()}};
+}
+
+inline void from_json(const nlohmann::json& json, Wait& wait) {
+    detail::require_object(json, "wait");
+    wait = {detail::read_micros(json, "since"),
+            std::chrono::milliseconds{detail::read_integer(json, "length", 0)}};
+}
+
+inline void to_json(nlohmann::json& json, const RemoteHealth& health) {
+    json = {{"failures", health.failures}, {"backoff", health.backoff}, {"asked", health.asked}};
+}
+
+inline void from_json(const nlohmann::json& json, RemoteHealth& health) {
+    detail::require_object(json, "health of the remote");
+    RemoteHealth read{.failures = detail::read_small_count(json, "failures")};
+    detail::in_key("backoff", [&] { from_json(detail::require(json, "backoff"), read.backoff); });
+    detail::in_key("asked", [&] { from_json(detail::require(json, "asked"), read.asked); });
+    health = read;
+}
+
+inline void to_json(nlohmann::json& json, const RetryState& retry) {
+    json = {{"sequence", retry.sequence},        {"operationId", retry.operation_id},
+            {"attempts", retry.attempts},        {"failedAlone", retry.failed_alone},
+            {"suspect", retry.suspect},          {"dead", retry.dead},
+            {"backoff", retry.backoff},          {"asked", retry.asked},
+            {"history", nlohmann::json::array()}};
+    for (const SyncError& error : retry.history) {
+        json["history"].push_back({{"recordId", detail::repaired_utf8(error.record_id)},
+                                   {"message", detail::repaired_utf8(error.message)},
+                                   {"at", detail::micros_of(error.timestamp)}});
+    }
+}
+
+inline void from_json(const nlohmann::json& json, RetryState& retry) {
+    detail::require_object(json, "retry state");
+    RetryState read{.sequence = detail::read_count(json, "sequence"),
+                    .operation_id = detail::read_string(json, "operationId"),
+                    .attempts = detail::read_small_count(json, "attempts"),
+                    .failed_alone = detail::read_small_count(json, "failedAlone"),
+                    .suspect = detail::read_flag(json, "suspect"),
+                    .dead = detail::read_flag(json, "dead")};
+    detail::in_key("backoff", [&] { from_json(detail::require(json, "backoff"), read.backoff); });
+    detail::in_key("asked", [&] { from_json(detail::require(json, "asked"), read.asked); });
+    for (const auto& error : detail::read_array(json, "history")) {
+        detail::require_object(error, "key \"history\"");
+        read.remember({detail::read_string(error, "recordId"),
+                       detail::read_string(error, "message"), detail::read_micros(error, "at")});
+    }
+    retry = std::move(read);
+}
+
+template <class Data>
+void to_json(nlohmann::json& json, const Sent<Data>& sent) {
+    json = {{"operationId", sent.operation_id},
+            {"sequence", sent.sequence},
+            {"attempts", sent.attempts},
+            {"record", *sent.record}};
+}
+
+template <class Data>
+void from_json(const nlohmann::json& json, Sent<Data>& sent) {
+    detail::require_object(json, "sent state");
+    Sent<Data> read{.operation_id = detail::read_string(json, "operationId"),
+                    .sequence = detail::read_count(json, "sequence"),
+                    .record = detail::read_record<Data>(json, "record"),
+                    .attempts = detail::read_small_count(json, "attempts")};
+    if (read.record == nullptr) throw FormatError("key \"record\" is missing");
+    sent = std::move(read);
+}
+
+/// Everything of an entry but `local`, `sequence` and its flags: base unless it is `local` itself,
+/// what was sent, theirs, retry state, superseded revisions, and since when it is a husk. Null
+/// where there is nothing of these.
+template <class Data>
+[[nodiscard]] nlohmann::json background_of(const Entry<Data>& entry) {
+    nlohmann::json json;
+    if (entry.base != nullptr && !entry.is_clean()) json["base"] = *entry.base;
+    if (!entry.sent.empty()) json["sent"] = entry.sent;
+    if (entry.theirs != nullptr) json["theirs"] = *entry.theirs;
+    if (entry.retry) json["retry"] = *entry.retry;
+    if (!entry.superseded.empty()) json["superseded"] = entry.superseded;
+    if (entry.settled_at != Timestamp{}) json["settledAt"] = detail::micros_of(entry.settled_at);
+    return json;
+}
+
+/// Reads what `background_of` wrote into an entry that has its `local`. Throws FormatError, with
+/// the key; the entry is then of no use.
+template <class Data>
+void read_background(const nlohmann::json& json, Entry<Data>& entry) {
+    detail::require_object(json, "background");
+    if (const auto base = detail::read_record<Data>(json, "base")) entry.base = base;
+    for (const auto& each : detail::read_array(json, "sent")) {
+        Sent<Data> sent;
+        detail::in_key("sent", [&] { from_json(each, sent); });
+        entry.sent.push_back(std::move(sent));
+    }
+    entry.theirs = detail::read_record<Data>(json, "theirs");
+    if (const auto* retry = detail::find(json, "retry")) {
+        RetryState read;
+        detail::in_key("retry", [&] { from_json(*retry, read); });
+        entry.retry = std::move(read);
+    }
+    for (const auto& revision : detail::read_array(json, "superseded")) {
+        entry.superseded.push_back(detail::as_string(revision, "superseded"));
+    }
+    entry.settled_at = detail::read_micros(json, "settledAt");
+}
+
+}  // namespace sync_engine

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/json.hpp>
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/record/utf8.hpp>
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/entry_json.hpp>
+#include <sync_engine/store/sqlite/database.hpp>
+#include <sync_engine/store/storage.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+/// Entries and state as rows of the two tables, and back.
+namespace sync_engine::sqlite {
+
+/// Changes the JSON of a record while it is read; empty: it stays.
+using Revise = std::function<nlohmann::json(nlohmann::json record)>;
+
+inline constexpr std::string_view write_record =
+    "INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
+    "ON CONFLICT (id) DO UPDATE SET data = ?2, status = ?3, updated_at = ?4, version = ?5, "
+    "tags = ?6, revision = ?7, sequence = ?8, is_clean = ?9, conflicted = ?10, "
+    "pulled_since_ack = ?11, absent_once = ?12, background = ?13";
+
+/// In order of arrival: an entry that is written again keeps its place.
+inline constexpr std::string_view read_records =
+    "SELECT id, data, status, updated_at, version, tags, revision, sequence, is_clean, "
+    "conflicted, pulled_since_ack, absent_once, background FROM records ORDER BY rowid";
+
+inline constexpr std::string_view write_state =
+    "UPDATE state SET store_id = ?1, sequence = ?2, epoch = ?3, cursor = ?4, remote_name = ?5, "
+    "health = ?6, metadata = ?7";
+inline constexpr std::string_view read_state =
+    "SELECT store_id, sequence, epoch, cursor, remote_name, health, metadata FROM state";
+
+/// SQLite's numbers have a sign; a count beyond the largest is kept as a negative one.
+[[nodiscard]] constexpr std::int64_t as_signed(std::uint64_t count) noexcept {
+    return static_cast<std::int64_t>(count);
+}
+[[nodiscard]] constexpr std::uint64_t as_count(std::int64_t stored) noexcept {
+    return static_cast<std::uint64_t>(stored);
+}
+
+/// The data as text. Throws FormatError, which names the record, for what JSON cannot carry.
+template <class Data>
+[[nodiscard]] std::string data_text(const SyncRecord<Data>& record) {
+    try {
+        if constexpr (std::is_same_v<Data, nlohmann::json>) {
+            check_json(record.data);
+            return record.data.dump();
+        } else {
+            const nlohmann::json data = record.data;
+            check_json(data);
+            return data.dump();
+        }
+    } catch (const std::exception& error) {
+        throw FormatError(detail::named(record.id) + " cannot be stored: " + error.what());
+    }
+}
+
+[[nodiscard]] inline std::string tags_text(const TagSet& tags) {
+    return tags.empty() ? "[]" : nlohmann::json(tags).dump();
+}
+
+/// Writes one entry.
+template <class Data>
+void write(Statement& statement, const Entry<Data>& entry) {
+    const SyncRecord<Data>& local = *entry.local;
+    const std::string data = entry.is_husk() ? "" : data_text(local);
+    const std::string updated_at = to_iso8601(local.updated_at);
+    const std::string tags = tags_text(local.tags);
+    const nlohmann::json background = background_of(entry);
+    const std::string background_text = background.is_null() ? "" : background.dump();
+
+    const Statement::Reset at_end{statement};
+    statement.bind(1, local.id)
+        .bind(3, to_string(local.status))
+        .bind(4, updated_at)
+        .bind(5, as_signed(local.version))
+        .bind(6, tags)
+        .bind(7, local.revision)
+        .bind(8, as_signed(entry.sequence))
+        .bind(9, std::int64_t{entry.is_clean()})
+        .bind(10, std::int64_t{entry.conflicted})
+        .bind(11, std::int64_t{entry.pulled_since_ack})
+        .bind(12, std::int64_t{entry.absent_once});
+    if (!entry.is_husk()) statement.bind(2, data);
+    if (!background.is_null()) statement.bind(13, background_text);
+    statement.step();
+}
+
+inline void write(Statement& statement, const StoreState& state) {
+    const std::string cursor = state.cursor.dump();
+    const std::string health = nlohmann::json(state.health).dump();
+    const std::string metadata = nlohmann::json(state.metadata).dump();
+    statement.bind(1, state.store_id)
+        .bind(2, as_signed(state.sequence))
+        .bind(3, as_signed(state.epoch))
+        .bind(4, cursor)
+        .bind(5, state.remote_name)
+        .bind(6, health)
+        .bind(7, metadata)
+        .run();
+}
+
+/// The record of a row, from its columns.
+template <class Data>
+[[nodiscard]] SyncRecord<Data> record_of(const Statement& row) {
+    SyncRecord<Data> record{.id = std::string{row.text(0)},
+                            .status = parse_sync_status(row.text(2)),
+                            .updated_at = parse_timestamp(row.text(3)),
+                            .version = as_count(row.integer(4)),
+                            .revision = std::string{row.text(6)}};
+    if (!row.is_null(1)) {
+        nlohmann::json data = parse_json(row.text(1));
+        if constexpr (std::is_same_v<Data, nlohmann::json>) {
+            check_json(data);
+            record.data = std::move(data);
+        } else {
+            record.data = detail::read_data<Data>(data);
+        }
+    } else if (!record.is_deleted()) {
+        throw FormatError("column \"data\" is NULL");
+    }
+    if (row.text(5) != "[]") record.tags = parse_json(row.text(5)).get<TagSet>();
+    check_record(record);
+    return record;
+}
+
+/// A record's JSON as `revise` wants it. It has to stay the same record.
+[[nodiscard]] inline nlohmann::json revised(const nlohmann::json& record, const Revise& revise) {
+    if (!record.contains("data")) return record;  // a deletion of which nothing is kept
+    nlohmann::json changed = revise(record);
+    detail::require_object(changed, "migrated record");
+    if (detail::read_string(changed, "id") != record.at("id")) {
+        throw FormatError("the migration changed the id");
+    }
+    return changed;
+}
+
+template <class Data>
+[[nodiscard]] SyncRecord<Data> revised(const SyncRecord<nlohmann::json>& stored, bool has_data,
+                                       const Revise& revise) {
+    nlohmann::json record = stored;
+    if (!has_data) record.erase("data");
+    return revised(record, revise).template get<SyncRecord<Data>>();
+}
+
+/// The same for every state in the background of an entry.
+inline void revise_background(nlohmann::json& background, const Revise& revise) {
+    const auto each = [&](nlohmann::json& holder, const char* key) {
+        if (holder.contains(key)) holder[key] = revised(holder[key], revise);
+    };
+    each(background, "base");
+    each(background, "theirs");
+    if (background.contains("sent")) {
+        for (auto& sent : background["sent"]) each(sent, "record");
+    }
+}
+
+/// The entry of a row of `read_records`. Throws FormatError, which names the record.
+template <class Data>
+[[nodiscard]] Entry<Data> entry_of(const Statement& row, const Revise& revise = {}) {
+    try {
+        Entry<Data> entry;
+        entry.local = std::make_shared<const SyncRecord<Data>>(
+            revise ? revised<Data>(record_of<nlohmann::json>(row), !row.is_null(1), revise)
+                   : record_of<Data>(row));
+        entry.sequence = as_count(row.integer(7));
+        if (row.integer(8) != 0) entry.base = entry.local;
+        entry.conflicted = row.integer(9) != 0;
+        entry.pulled_since_ack = row.integer(10) != 0;
+        entry.absent_once = row.integer(11) != 0;
+        if (!row.is_null(12)) {
+            nlohmann::json background = parse_json(row.text(12));
+            if (revise) revise_background(background, revise);
+            read_background(background, entry);
+        }
+        if (entry.conflicted && entry.theirs == nullptr) {
+            throw FormatError("it is in conflict with nothing");
+        }
+        return entry;
+    } catch (const SqliteError&) {
+        throw;
+    } catch (const std::exception& error) {
+        const std::string id = row.is_null(0) ? "without an id" : quoted(row.text(0));
+        throw FormatError("record " + id + " cannot be read: " + error.what());
+    }
+}
+
+[[nodiscard]] inline StoreState state_of(const Statement& row) {
+    try {
+        StoreState state{.store_id = std::string{row.text(0)},
+                         .sequence = as_count(row.integer(1)),
+                         .epoch = as_count(row.integer(2)),
+                         .cursor = parse_json(row.text(3)),
+                         .remote_name = std::string{row.text(4)}};
+        from_json(parse_json(row.text(5)), state.health);
+        from_json(parse_json(row.text(6)), state.metadata);
+        return state;
+    } catch (const SqliteError&) {
+        throw;
+    } catch (const std::exception& error) {
+        throw FormatError(std::string("the state of the store cannot be read: ") + error.what());
+    }
+}
+
+}  // namespace sync_engine::sqlite

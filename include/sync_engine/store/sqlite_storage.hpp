@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/utf8.hpp>
+#include <sync_engine/store/sqlite/database.hpp>
+#include <sync_engine/store/sqlite/file.hpp>
+#include <sync_engine/store/sqlite/rows.hpp>
+#include <sync_engine/store/sqlite/salvage.hpp>
+#include <sync_engine/store/storage.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace sync_engine {
+
+/// How a SQLite storage is opened.
+struct SqliteOptions {
+    /// What a power cut may cost.
+    Durability durability = Durability::full;
+    /// The version of the app's own data, from 1 on. A file of an older one is migrated when it is
+    /// opened, a file of a newer one is refused.
+    unsigned schema_version = 1;
+    /// Brings the JSON of a record from version `from` to `schema_version`: of every record, and of
+    /// its base, sent states and theirs, unsent edits included. It may change everything but the
+    /// id. All of them are written in one transaction; if one throws, or cannot be read as `Data`
+    /// afterwards, the file stays as it was.
+    std::function<nlohmann::json(nlohmann::json record, unsigned from)> migrate{};
+    /// How long opening waits for somebody else who has the file, such as a backup program.
+    std::chrono::milliseconds patience = std::chrono::seconds{1};
+    /// The SQLite VFS that does the work, by name; empty: the default one.
+    std::string vfs{};
+};
+
+/// A store's commits in a SQLite file: what is committed outlives the process, and the power.
+///
+/// One commit is one transaction in the write-ahead log. Memory holds everything as well; the file
+/// is read once, when a store opens it. docs/sqlite-file.md describes the file. A process that
+/// forks must not use a storage that was opened before.
+template <class Data = nlohmann::json>
+class SqliteStorage final : public Storage<Data> {
+public:
+    /// Opens the file, or makes it. Throws `StorageError` with the reason, and leaves the file
+    /// untouched, if it is damaged, of another program, of a newer version, or open elsewhere.
+    explicit SqliteStorage(const std::filesystem::path& path, SqliteOptions options = {})
+        : options_(std::move(options)),
+          file_(path, {.durability = options_.durability,
+                       .vfs = options_.vfs,
+                       .patience = options_.patience,
+                       .schema_version = options_.schema_version}),
+          write_record_(file_.database().prepare(sqlite::write_record)),
+          erase_record_(file_.database().prepare("DELETE FROM records WHERE id = ?1")),
+          write_state_(file_.database().prepare(sqlite::write_state)),
+          begin_(file_.database().prepare("BEGIN IMMEDIATE")),
+          end_(file_.database().prepare("COMMIT")) {}
+
+    [[nodiscard]] StorageImage<Data> load() override {
+        auto image = file_.translated([&] { return load_migrated(); });
+        // The file is one of ours and whole: from now on, closing may tidy up.
+        database().configure(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        return image;
+    }
+
+    void commit(const StorageBatch<Data>& batch) override {
+        file_.translated([&] {
+            if (database().has_moved()) {
+                throw sqlite::SqliteError(SQLITE_READONLY_DBMOVED, "nothing is stored any more");
+            }
+            in_transaction([&] { write(batch); });
+        });
+    }
+
+private:
+    [[nodiscard]] sqlite::Database& database() noexcept { return file_.database(); }
+
+    void write(const StorageBatch<Data>& batch) {
+        if (batch.clear) database().run("DELETE FROM records");
+        for (const auto* entry : batch.write) sqlite::write(write_record_, *entry);
+        for (const auto id : batch.erase) erase_record_.bind(1, id).run();
+        sqlite::write(write_state_, *batch.state);
+    }
+
+    /// Runs `body` in a transaction that is whole or was never there.
+    template <class Body>
+    void in_transaction(const Body& body) {
+        begin_.run();
+        bool is_written = false;
+        try {
+            body();
+            is_written = true;
+            end_.run();
+        } catch (...) {
+            undo(is_written);
+            throw;
+        }
+    }
+
+    /// Takes back a transaction that failed. If it failed while the log was written, all of it may
+    /// be there, and count after a crash: what is written next takes its place, so that is done at
+    /// once. If the disk fails that too, the next commit does it.
+    void undo(bool may_be_in_log) noexcept {
+        try {
+            if (database().is_in_transaction()) database().run("ROLLBACK");
+            if (!may_be_in_log) return;
+            begin_.run();
+            database().run("UPDATE state SET sequence = sequence");
+            end_.run();
+        } catch (const std::exception&) {
+            if (database().is_in_transaction()) {
+                sqlite3_exec(database().handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+            }
+        }
+    }
+
+    [[nodiscard]] StorageImage<Data> load_migrated() {
+        const auto stored = database().integer("SELECT schema_version FROM state");
+        if (stored == options_.schema_version) return read({});
+        if (stored > options_.schema_version) {
+            throw sqlite::refused(file_.name(),
+                                  "its data has schema version " + std::to_string(stored) +
+                                      ", and this app knows " +
+                                      std::to_string(options_.schema_version) + "; update the app");
+        }
+        if (!options_.migrate) {
+            throw sqlite::refused(file_.name(),
+                                  "its data has schema version " + std::to_string(stored) +
+                                      "; give SqliteOptions a `migrate` that brings it to " +
+                                      std::to_string(options_.schema_version));
+        }
+        StorageImage<Data> image;
+        in_transaction([&] { image = migrate(static_cast<unsigned>(stored)); });
+        return image;
+    }
+
+    [[nodiscard]] StorageImage<Data> migrate(unsigned from) {
+        auto image =
+            read([&](nlohmann::json record) { return options_.migrate(std::move(record), from); });
+        for (const auto& entry : image.entries) sqlite::write(write_record_, entry);
+        database()
+            .prepare("UPDATE state SET schema_version = ?1")
+            .bind(1, std::int64_t{options_.schema_version})
+            .run();
+        return image;
+    }
+
+    [[nodiscard]] StorageImage<Data> read(const sqlite::Revise& revise) {
+        StorageImage<Data> image;
+        auto state = database().prepare(sqlite::read_state);
+        if (!state.step()) throw sqlite::refused(file_.name(), "it has no state");
+        image.state = sqlite::state_of(state);
+        auto rows = database().prepare(sqlite::read_records);
+        while (rows.step()) image.entries.push_back(sqlite::entry_of<Data>(rows, revise));
+        return image;
+    }
+
+    SqliteOptions options_;
+    sqlite::File file_;
+    sqlite::Statement write_record_;
+    sqlite::Statement erase_record_;
+    sqlite::Statement write_state_;
+    sqlite::Statement begin_;
+    sqlite::Statement end_;
+};
+
+/// Opens or makes the file for a store: `LocalStore<Data> store{sqlite_storage<Data>("app.db")}`.
+/// Throws `StorageError`; see `SqliteStorage`.
+template <class Data = nlohmann::json>
+[[nodiscard]] std::shared_ptr<Storage<Data>> sqlite_storage(const std::filesystem::path& path,
+                                                            SqliteOptions options = {}) {
+    return std::make_shared<SqliteStorage<Data>>(path, std::move(options));
+}
+
+}  // namespace sync_engine
