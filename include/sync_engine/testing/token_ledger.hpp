@@ -61,9 +61,11 @@ public:
     }
 
     /// Somebody decided against a deletion; others may still accept it, or repeat it, before they
-    /// hear of that.
+    /// hear of that, and what they still have to send may go over the state that was decided for.
     void kept(const SyncRecord<Data>& record) {
-        for (const Token token : tokens(record)) fates_[token].is_contested = true;
+        for (auto& fate : fates_) {
+            if (fate.id == record.id) fate.is_contested = true;
+        }
     }
 
     /// What only this device had may be gone: its disk was put back, or its store cleared.
