@@ -51,7 +51,10 @@ public:
             for (const auto& change : changes) take_note(peer, change, report);
         };
         watch.pulled = [this, &peer](const PullRequest& request, const PullPage<Data>& page) {
-            for (const auto& record : page.records) scene_.ledger.at_remote(record);
+            for (const auto& record : page.records) {
+                scene_.ledger.at_remote(record);
+                if (is_like_our_own(peer, record)) scene_.ledger.kept(record);
+            }
             peer.cursors.pulled(request, page);
         };
         watch.fault = [this, &peer](Fault fault, const std::string& id) {
@@ -118,6 +121,16 @@ private:
         if (verdict == report.end()) return peer.pushes.blame(id, false);
         if (verdict->kind == VerdictKind::accepted) scene_.ledger.at_remote(change.record);
         if (verdict->kind == VerdictKind::rejected) peer.pushes.blame(id, true);
+    }
+
+    /// A deletion without a time that nobody can tell from the echo of one that we sent ourselves,
+    /// before an edit that we made since: the edit stays.
+    static bool is_like_our_own(Peer<Data>& peer, const Record& remote) {
+        if (!remote.is_deleted() || remote.updated_at != Timestamp{}) return false;
+        const auto entry = peer.store().read({remote.id}).front();
+        return entry && entry->is_visible() &&
+               std::any_of(entry->sent.begin(), entry->sent.end(),
+                           [](const auto& sent) { return sent.record->is_deleted(); });
     }
 
     void note_fault(Peer<Data>& peer, Fault fault, const std::string& id) {

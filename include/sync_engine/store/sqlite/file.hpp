@@ -235,6 +235,9 @@ private:
     void prepare(const Options& options) {
         // Until all is read, closing must not write the log into a file that may be refused.
         database_.configure(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        if (sqlite3_db_readonly(database_.handle(), "main") == 1) {
+            throw SqliteError(SQLITE_READONLY, sqlite3_errstr(SQLITE_READONLY));
+        }
         distrust();
         sqlite3_busy_timeout(database_.handle(), static_cast<int>(options.patience.count()));
         // No other process gets in until this one closes; and no shared memory beside the file.

@@ -45,6 +45,7 @@ public:
         // Otherwise SQLite reads nothing of a file that is shorter than its header says.
         database_.configure(SQLITE_DBCONFIG_WRITABLE_SCHEMA, true);
         database_.run("PRAGMA locking_mode = EXCLUSIVE");
+        (void)database_.prepare(range);  // throws where there is no such table
     }
 
     [[nodiscard]] SalvageReport run() {
