@@ -242,7 +242,9 @@ int main(int argc, char** argv) try {
     const auto survey = std::filesystem::path{__FILE__}.parent_path() / "two_devices.jsonl";
     const auto path = arguments.size() > used ? std::filesystem::path{arguments[used]} : survey;
 
-    Timestamp world_time{std::chrono::sys_days{std::chrono::year{2026} / 6 / 24}};
+    // What is kept must not meet an earlier time when it goes on.
+    Timestamp world_time = std::chrono::sys_days{std::chrono::year{2026} / 6 / 24};
+    if (folder) world_time = now();
     Device phone{"phone", folder, repeatable(world_time, 1)};
     Device tablet{"tablet", folder, repeatable(world_time, 2)};
     RememberingServer server{[&] { return world_time; },

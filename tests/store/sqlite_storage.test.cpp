@@ -139,6 +139,24 @@ TEST_CASE("what was committed before a process dies is there, without the log be
     CHECK_FALSE(fs::exists(folder / "app.db-shm"));
 }
 
+TEST_CASE("a file opens whose process died while the log was folded in", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "app.db");
+    {
+        LocalStore<> store{storage(folder / "app.db")};
+        std::vector<SyncRecord<>> notes;
+        for (int n = 0; n < 100; ++n) notes.push_back(note(std::to_string(n), "one"));
+        store.put_all(std::move(notes));
+        copy_unclosed(folder / "app.db", folder / "copy.db");
+    }
+    // The first page is written first: it tells of pages that are in the log alone.
+    auto half = bytes_of(folder / "copy.db");
+    half.replace(0, 4096, bytes_of(folder / "app.db"), 0, 4096);
+    write_bytes(folder / "copy.db", half);
+
+    CHECK(LocalStore<>{storage(folder / "copy.db")}.count() == 103);
+}
+
 TEST_CASE("nobody but its owner may read the file and its log", "[store]") {
 #ifndef _WIN32
     const TemporaryFolder folder;

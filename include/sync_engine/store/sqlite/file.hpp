@@ -216,8 +216,9 @@ private:
                 options.vfs};
             require_ours(header);
         } catch (const SqliteError&) {
-            // The power went while the file was made: SQLite undoes that when it is opened.
-            if (!has_content(name_ + "-journal", options.vfs)) throw;
+            // A process that died may have left a file that only its log or journal makes whole:
+            // it is looked at again when SQLite has put the two together.
+            if (!has_log_ && !has_content(name_ + "-journal", options.vfs)) throw;
         }
     }
 
