@@ -13,8 +13,8 @@
 
 # Acknowledgements.
 plant("an ack clears a record that was edited meanwhile" store/sync_rules.hpp
-    [[if (entry.sequence == acknowledged_edit && entry.theirs == nullptr) {]]
-    [[if ((PLANTED || entry.sequence == acknowledged_edit) && entry.theirs == nullptr) {]])
+    [[if (is_same_edit && entry.theirs == nullptr) {]]
+    [[if ((PLANTED || is_same_edit) && entry.theirs == nullptr) {]])
 plant("a change without an answer counts as accepted" sync/push_call.hpp
     [[            judged.news.push_back(
                 failure_of(each, Failure::own, "the remote gave no answer for it"));]]

@@ -376,6 +376,21 @@ TEST_CASE("an edit that was sent, and written over by what we sent before, is se
     CHECK(result.entry->sequence == sync_engine::next_sequence);
 }
 
+TEST_CASE("an edit that only got another name since is acknowledged with what was sent", "[sync]") {
+    Entry entry = staged_and_edited(state("base", 5, "r5"), "first", "second");
+    entry = rules::staged(entry, "operation-8");
+    const auto renamed = judged(entry, unstamped("first", "r9"));
+    REQUIRE(renamed.entry->sequence == sync_engine::next_sequence);
+    Entry again = *renamed.entry;
+    again.sequence = 9;
+
+    const auto result = judged(again, unstamped("second", "r10"));
+
+    CHECK(result.judgement == Judgement::acknowledged);
+    CHECK(result.entry->is_clean());
+    CHECK(result.entry->base->revision == "r10");
+}
+
 // Last: three versions.
 
 TEST_CASE("the very state that is known changes nothing", "[sync]") {

@@ -231,16 +231,24 @@ template <class Data>
     return entry;
 }
 
+/// True for a local state that is the edit that was sent: `renew_edit` gives it another name, and
+/// whatever else makes a new edit gives it other stamps.
+template <class Data>
+[[nodiscard]] bool is_renamed(const SyncRecord<Data>& local, const Sent<Data>& sent) {
+    return stamp_of(local) == stamp_of(*sent.record) && same_content(local, *sent.record);
+}
+
 /// The remote has exactly what was sent (law 2): that becomes base, and an edit made since stays
 /// dirty on top of it. `echo` is the state that a pull showed, which may carry the remote's stamps.
 template <class Data>
 [[nodiscard]] Entry<Data> acknowledged(Entry<Data> entry, const Sent<Data>& sent,
                                        SyncRecord<Data> echo, const Moment& moment) {
+    const bool is_same_edit = entry.sequence == sent.sequence || is_renamed(*entry.local, sent);
     const Sequence acknowledged_edit = sent.sequence;
     move_base(entry, remote_state(std::move(echo)));
     entry.pulled_since_ack = false;
     entry.absent_once = false;
-    if (entry.sequence == acknowledged_edit && entry.theirs == nullptr) {
+    if (is_same_edit && entry.theirs == nullptr) {
         make_clean(entry, moment.now);
         return entry;
     }
