@@ -7,6 +7,7 @@
 #include <sync_engine/testing/memory_storage.hpp>
 
 #include "support/catch.hpp"
+#include "support/entry_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -36,48 +37,6 @@ inline SyncRecord<> note(std::string id, std::string text, std::uint64_t version
             .data = {{"text", std::move(text)}},
             .updated_at = noon,
             .version = version};
-}
-
-template <class Data>
-std::string text_of(const RecordPtr<Data>& record) {
-    return record == nullptr ? "none" : nlohmann::json(*record).dump();
-}
-
-/// An entry as one line, all of it but the generation, which names a commit of this run.
-template <class Data>
-std::string text_of(const Entry<Data>& entry) {
-    std::ostringstream text;
-    text << "sequence " << entry.sequence << (entry.is_clean() ? " clean" : " unclean")
-         << (entry.conflicted ? " conflicted" : "") << (entry.pulled_since_ack ? " pulled" : "")
-         << (entry.absent_once ? " absent" : "") << " local " << text_of(entry.local) << " base "
-         << text_of(entry.base) << " theirs " << text_of(entry.theirs);
-    for (const auto& sent : entry.sent) {
-        text << " sent " << sent.operation_id << '/' << sent.sequence << '/' << sent.attempts << ' '
-             << text_of(sent.record);
-    }
-    if (entry.retry) {
-        const auto& retry = *entry.retry;
-        text << " retry " << retry.operation_id << '/' << retry.sequence << '/' << retry.attempts
-             << '/' << retry.failed_alone << (retry.suspect ? " suspect" : "")
-             << (retry.dead ? " dead" : "") << ' ' << retry.backoff.length.count() << '@'
-             << to_iso8601(retry.backoff.since) << ' ' << retry.asked.length.count() << '@'
-             << to_iso8601(retry.asked.since);
-        for (const auto& error : retry.history) text << ' ' << nlohmann::json(error).dump();
-    }
-    for (const auto& revision : entry.superseded) text << " left " << revision;
-    text << " settled " << to_iso8601(entry.settled_at);
-    return text.str();
-}
-
-inline std::string text_of(const StoreState& state) {
-    std::ostringstream text;
-    text << "sequence " << state.sequence << " epoch " << state.epoch << " cursor "
-         << state.cursor.dump() << " of " << quoted(state.remote_name) << " health "
-         << state.health.failures << ' ' << state.health.backoff.length.count() << '@'
-         << to_iso8601(state.health.backoff.since) << ' ' << state.health.asked.length.count()
-         << '@' << to_iso8601(state.health.asked.since) << ' '
-         << nlohmann::json(state.metadata).dump();
-    return text.str();
 }
 
 template <class Data>
