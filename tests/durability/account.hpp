@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,21 +33,27 @@ class Account {
 public:
     /// A storage shows this now, and nothing else may be seen later.
     void open(Picture found) {
+        ++version_;
         told_ = {std::make_shared<const Picture>(std::move(found))};
         in_flight_.reset();
         failed_.clear();
     }
 
     void begin(const StorageBatch<nlohmann::json>& batch) {
+        ++version_;
         in_flight_ = std::make_shared<const Picture>(after(*told_.back(), batch));
     }
 
     void acknowledge() {
+        ++version_;
         told_.push_back(std::exchange(in_flight_, nullptr));
         failed_.clear();
     }
 
-    void fail() { failed_.push_back(std::exchange(in_flight_, nullptr)); }
+    void fail() {
+        ++version_;
+        failed_.push_back(std::exchange(in_flight_, nullptr));
+    }
 
     [[nodiscard]] Finding judge(const Picture& found) const {
         const auto is_found = [&](const auto& known) {
@@ -58,6 +65,9 @@ public:
         if (std::any_of(told_.begin(), told_.end(), is_found)) return Finding::lost;
         return Finding::half;
     }
+
+    /// Goes up whenever the app is told something, or asks for something.
+    [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
     /// The last state of which the app was told.
     [[nodiscard]] const Picture& told() const { return *told_.back(); }
@@ -71,6 +81,7 @@ private:
     std::vector<Known> told_{std::make_shared<const Picture>(picture_of({}))};
     Known in_flight_{};
     std::vector<Known> failed_{};  // since the last commit that did not
+    std::uint64_t version_ = 1;
 };
 
 /// Any storage, with an account of what it has promised.

@@ -101,6 +101,20 @@ public:
     void perform(Deed deed) {
         world_.clock.advance(std::chrono::minutes{1});
         calm_down();
+        try {
+            attempt(deed);
+        } catch (const Refused&) {  // such as to evict what was not sent
+        } catch (const NotFound&) {
+        }
+    }
+
+    /// How many bytes the body of a large record has.
+    void set_large(std::size_t bytes) { large_ = bytes; }
+
+    LocalStore<> store;
+
+private:
+    void attempt(Deed deed) {
         switch (deed) {
             case Deed::put:
                 return store.put(fresh(any_id(), 40));
@@ -121,19 +135,13 @@ public:
             case Deed::mark:
                 return mark();
             case Deed::evict:
-                return evict();
+                return (void)store.evict(known_id());
             default:
-                return perform_with_remote(deed);
+                return attempt_with_remote(deed);
         }
     }
 
-    /// How many bytes the body of a large record has.
-    void set_large(std::size_t bytes) { large_ = bytes; }
-
-    LocalStore<> store;
-
-private:
-    void perform_with_remote(Deed deed) {
+    void attempt_with_remote(Deed deed) {
         switch (deed) {
             case Deed::lose_ack:
                 update(known_id());
@@ -218,11 +226,11 @@ private:
     // Edits.
 
     void update(const std::string& id) {
-        const bool is_known = store.update(id, [&](nlohmann::json& data) {
+        if (store.find(id) == nullptr) return store.put(fresh(id, 5));
+        store.update(id, [&](nlohmann::json& data) {
             data["edit"] = ++world_.edits;
             data["body"] = std::string(200 + world_.random.below(2000), 'u');
         });
-        if (!is_known) store.put(fresh(id, 5));
     }
 
     void transact(bool gives_up) {
@@ -239,18 +247,8 @@ private:
     }
 
     void mark() {
-        try {
-            (void)store.mark_modified(known_id());
-            (void)store.mark_synced(edited_id());
-        } catch (const Refused&) {  // a conflict that waits for the user
-        }
-    }
-
-    void evict() {
-        try {
-            (void)store.evict(known_id());
-        } catch (const Refused&) {  // not everything of it was sent
-        }
+        (void)store.mark_modified(known_id());
+        (void)store.mark_synced(edited_id());
     }
 
     // Syncs.

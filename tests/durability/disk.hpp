@@ -64,6 +64,7 @@ public:
 
     /// Every name is from now on as it is.
     void sync_directory() {
+        ++version_;
         for (auto& [name, links] : names_) links.erase(links.begin(), links.end() - 1);
         std::erase_if(names_, [](const auto& each) { return each.second.back().node == 0; });
     }
@@ -90,6 +91,7 @@ public:
     void sync(Node node) {
         File& file = files_.at(node);
         if (file.unsynced.empty()) return;
+        ++version_;
         file.safe = std::make_shared<const std::string>(content(node));
         file.unsynced.clear();
     }
@@ -112,6 +114,9 @@ public:
     }
 
     // Power.
+
+    /// Goes up whenever a cut might leave something else than before.
+    [[nodiscard]] std::uint64_t version() const noexcept { return version_ + done_; }
 
     /// What is there when the power comes back.
     [[nodiscard]] Disk after_cut(unsigned pattern) const {
@@ -231,7 +236,8 @@ private:
     std::map<std::string, Links> names_;
     std::map<Node, File> files_;
     Node last_node_ = 0;
-    std::uint64_t done_ = 0;  // how many things were ever done
+    std::uint64_t done_ = 0;     // how many things were ever done
+    std::uint64_t version_ = 0;  // how often some of them were made safe
 };
 
 }  // namespace sync_engine::test

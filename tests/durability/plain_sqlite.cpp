@@ -30,7 +30,7 @@ struct Mode {
 };
 
 /// An instant at which the power may go.
-struct Moment {
+struct Instant {
     Disk disk{};
     int acknowledged = 0;  ///< transactions that the app was told are done
 };
@@ -83,16 +83,16 @@ void commit(Database& database, int number) {
     database.run("COMMIT");
 }
 
-/// Every moment of twelve transactions, from the creation of the file to its closing.
-std::vector<Moment> moments_of(const Mode& mode) {
+/// Every instant of twelve transactions, from the creation of the file to its closing.
+std::vector<Instant> instants_of(const Mode& mode) {
     constexpr int transactions = 12;
-    std::vector<Moment> moments;
+    std::vector<Instant> instants;
     int acknowledged = 0;
     {
         DiskVfs vfs{Disk{mode.device}};
         vfs.after = [&](Call call) {
             const bool changes = call != Call::read && call != Call::size && call != Call::lock;
-            if (changes) moments.push_back({vfs.disk(), acknowledged});
+            if (changes) instants.push_back({vfs.disk(), acknowledged});
         };
         Database database(vfs, mode);
         database.run("CREATE TABLE record(id PRIMARY KEY, body)");
@@ -100,16 +100,16 @@ std::vector<Moment> moments_of(const Mode& mode) {
         while (acknowledged < transactions) {
             commit(database, acknowledged + 1);
             ++acknowledged;
-            moments.push_back({vfs.disk(), acknowledged});
+            instants.push_back({vfs.disk(), acknowledged});
         }
     }
-    return moments;
+    return instants;
 }
 
 /// Boots again and counts what is wrong.
-void judge(const Moment& moment, unsigned pattern, const Mode& mode, Count& count) {
+void judge(const Instant& instant, unsigned pattern, const Mode& mode, Count& count) {
     ++count.cuts;
-    const DiskVfs vfs(moment.disk.after_cut(pattern));
+    const DiskVfs vfs(instant.disk.after_cut(pattern));
     try {
         Database database(vfs, mode);
         if (database.run("PRAGMA integrity_check") != "ok") throw std::runtime_error("corrupt");
@@ -121,7 +121,7 @@ void judge(const Moment& moment, unsigned pattern, const Mode& mode, Count& coun
         };
         const int records = rows("record");
         if (records != rows("outbox")) ++count.half;
-        if (records < moment.acknowledged) ++count.lost;
+        if (records < instant.acknowledged) ++count.lost;
     } catch (const std::exception&) {
         ++count.corrupt;
     }
@@ -152,9 +152,9 @@ int main(int count, char** arguments) {
     std::printf("journal  synchronous  overwrite   cuts  corrupt  half  lost\n");
     for (const Mode& mode : modes) {
         Count total;
-        for (const Moment& moment : moments_of(mode)) {
+        for (const Instant& instant : instants_of(mode)) {
             for (unsigned pattern = 0; pattern < patterns; ++pattern) {
-                judge(moment, pattern, mode, total);
+                judge(instant, pattern, mode, total);
             }
         }
         const bool is_fine = is_as_known(mode, total);

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+// The power goes, at every instant, and nothing that the app was told is done may be gone:
+//
+//     power_cuts [CUTS]
+//     power_cuts STORAGE SEED INSTANT PATTERN [INSTANT PATTERN]
+//
+// An app lives on a disk in memory; at each instant the disk is left as a power cut may leave it,
+// and opened again; some of these openings are cut as well. The second form repeats one of them
+// and says everything. Storages that are known to lose or to tear must be caught at it.
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/store/sqlite_storage.hpp>
+
+#include "durability/account.hpp"
+#include "durability/app.hpp"
+#include "durability/disk.hpp"
+#include "durability/planted_storages.hpp"
+#include "durability/power_life.hpp"
+
+#include <nlohmann/json.hpp>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace sync_engine;
+using namespace sync_engine::test;
+using Json = nlohmann::json;
+
+/// A storage, and what a power cut may do to it.
+struct Subject {
+    std::string name{};
+    OpenStorage open{};
+    bool must_lose = false;
+    bool must_tear = false;
+};
+
+std::shared_ptr<Storage<Json>> open_sqlite(const std::string& vfs, Durability durability) {
+    return sqlite_storage<Json>("app.db", {.durability = durability, .vfs = vfs});
+}
+
+template <class Planted>
+OpenStorage planted() {
+    return [](const std::string& vfs) -> std::shared_ptr<Storage<Json>> {
+        return std::make_shared<Planted>(open_sqlite(vfs, Durability::full));
+    };
+}
+
+std::vector<Subject> subjects() {
+    const auto full = [](const auto& vfs) { return open_sqlite(vfs, Durability::full); };
+    const auto normal = [](const auto& vfs) { return open_sqlite(vfs, Durability::normal); };
+    return {{.name = "full", .open = full},
+            {.name = "normal", .open = normal, .must_lose = true},
+            {.name = "eager", .open = planted<EagerStorage>(), .must_lose = true},
+            {.name = "halving", .open = planted<HalvingStorage>(), .must_tear = true}};
+}
+
+/// Where the power goes: enough to make it go there again.
+struct Place {
+    std::uint64_t seed = 0;
+    std::size_t instant = 0;
+    unsigned pattern = 0;
+    std::optional<std::pair<std::size_t, unsigned>> again{};  ///< while that is opened
+
+    [[nodiscard]] std::string text() const {
+        std::string words =
+            std::to_string(seed) + ' ' + std::to_string(instant) + ' ' + std::to_string(pattern);
+        if (again)
+            words += ' ' + std::to_string(again->first) + ' ' + std::to_string(again->second);
+        return words;
+    }
+};
+
+struct Count {
+    std::size_t cuts = 0;
+    std::size_t corrupt = 0;
+    std::size_t half = 0;
+    std::size_t lost = 0;
+};
+
+/// The lives of a seed, up to the one in which the power goes at every instant.
+class Story {
+public:
+    Story(const Subject& subject, std::uint64_t seed) : world_(seed), chance_(seed + 1) {
+        // Salts of SQLite's log, so that a cut can be repeated.
+        sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(seed + 1), nullptr);
+        const Disk blank{Device{.powersafe_overwrite = seed % 2 == 0}};
+        if (seed == 0) {
+            begin(blank, {}, subject.open, every_deed(), body);
+        } else if (seed % 8 == 7) {
+            // Enough for SQLite to carry its log into the file in the middle of a commit.
+            std::vector<Deed> deeds(9, Deed::put_large);
+            deeds.insert(deeds.begin() + 5, {Deed::sync, Deed::update});
+            begin(blank, {}, subject.open, deeds, 600'000);
+        } else {
+            begin(blank, {}, subject.open, random_deeds(chance_, 8), body);
+            const Instant& cut =
+                instants()[chance_.below(static_cast<std::uint32_t>(instants().size()))];
+            const Disk disk = cut.disk.after_cut(chance_.below(100));
+            begin(disk, Account(cut.account), subject.open, random_deeds(chance_, 25), body);
+        }
+    }
+
+    [[nodiscard]] const std::vector<Instant>& instants() const { return life_->instants(); }
+
+private:
+    static constexpr std::size_t body = 30'000;  // some pages
+
+    void begin(const Disk& disk, const Account& account, const OpenStorage& open,
+               const std::vector<Deed>& deeds, std::size_t large_body) {
+        auto next = std::make_unique<PowerLife>(disk, account, open);
+        next->run(world_, deeds, large_body);
+        life_ = std::move(next);
+    }
+
+    World world_;
+    testing::Random chance_;
+    std::unique_ptr<PowerLife> life_;
+};
+
+/// Cuts the power of one storage and counts.
+class PowerCuts {
+public:
+    explicit PowerCuts(Subject subject) : subject_(std::move(subject)) {}
+
+    Count run(std::size_t cuts) {
+        for (std::uint64_t seed = 0; count_.cuts < cuts; ++seed) {
+            try {
+                const Story story(subject_, seed);
+                run(story, seed, cuts);
+            } catch (const StorageError& error) {
+                ++count_.corrupt;
+                report({.seed = seed}, std::string("a life could not go on: ") + error.what());
+            }
+        }
+        return count_;
+    }
+
+    /// One cut alone, with everything that there is to say.
+    void repeat(const Place& place) {
+        const Story story(subject_, place.seed);
+        const auto opened = judge(story.instants().at(place.instant), place.pattern, place);
+        if (place.again)
+            judge(opened->instants().at(place.again->first), place.again->second, place);
+        std::printf("%s\n", first_.empty() ? "nothing is wrong" : first_.c_str());
+    }
+
+    [[nodiscard]] const std::string& first_finding() const noexcept { return first_; }
+
+private:
+    static constexpr unsigned patterns = 6;
+
+    void run(const Story& story, std::uint64_t seed, std::size_t cuts) {
+        const auto& instants = story.instants();
+        const std::size_t cases = instants.size() * patterns;
+        const std::size_t enough = std::max<std::size_t>(cuts / 4, 400);  // several seeds each time
+        // Odd, and not a multiple of three, so that every pattern comes.
+        std::size_t stride = std::max<std::size_t>(cases / enough, 1);
+        while (stride % 2 == 0 || (stride % 3 == 0)) ++stride;
+        for (std::size_t each = seed % patterns; each < cases && count_.cuts < cuts;
+             each += stride) {
+            // Pattern 0 and 1 are what they are; the others get a new seed in each story.
+            auto pattern = static_cast<unsigned>(each % patterns);
+            if (pattern > 1) pattern += static_cast<unsigned>(seed) * 5;
+            const Place place{.seed = seed, .instant = each / patterns, .pattern = pattern};
+            const auto opened = judge(instants[place.instant], pattern, place);
+            constexpr std::size_t again_one_in = 24;  // an opening has some twenty instants itself
+            if (opened != nullptr && each / stride % again_one_in == 7) cut_again(*opened, place);
+        }
+    }
+
+    /// The power goes while the storage is opened after a cut.
+    void cut_again(const PowerLife& opened, Place place) {
+        for (std::size_t each = 0; each < opened.instants().size(); ++each) {
+            place.again = {each, static_cast<unsigned>(each + place.instant) % 40};
+            judge(opened.instants()[each], place.again->second, place);
+        }
+    }
+
+    /// Boots after a cut and counts what is wrong.
+    std::unique_ptr<PowerLife> judge(const Instant& instant, unsigned pattern, const Place& place) {
+        ++count_.cuts;
+        auto life = std::make_unique<PowerLife>(instant.disk.after_cut(pattern), instant.account,
+                                                subject_.open);
+        try {
+            const Finding finding = life->look();
+            if (finding == Finding::lost) ++count_.lost;
+            if (finding == Finding::half || finding == Finding::undone) ++count_.half;
+            if (finding != Finding::intact && finding != Finding::in_flight) {
+                report(place,
+                       (finding == Finding::lost ? "lost, after deed " : "half, after deed ") +
+                           std::to_string(instant.deed) + "\n" + life->difference_found());
+            }
+            if (life->is_whole()) return life;
+            report(place, "SQLite says that the file is damaged");
+        } catch (const StorageError& error) {
+            report(place, error.what());
+        }
+        ++count_.corrupt;
+        return nullptr;
+    }
+
+    void report(const Place& place, const std::string& what) {
+        if (first_.empty()) first_ = subject_.name + ' ' + place.text() + ": " + what;
+    }
+
+    Subject subject_;
+    Count count_;
+    std::string first_;
+};
+
+bool is_as_promised(const Subject& subject, const Count& count) {
+    return count.corrupt == 0 && (count.lost > 0) == subject.must_lose &&
+           (count.half > 0) == subject.must_tear;
+}
+
+int run_all(std::size_t cuts) {
+    bool is_good = true;
+    std::printf("storage      cuts  corrupt  half   lost  cuts a second\n");
+    for (const Subject& subject : subjects()) {
+        // The others only have to be caught.
+        const std::size_t share = subject.name == "full" ? cuts : std::min<std::size_t>(cuts, 2000);
+        PowerCuts power(subject);
+        const auto began = std::chrono::steady_clock::now();
+        const Count count = power.run(share);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+        std::printf("%-8s  %7zu  %7zu %5zu %6zu  %.0f\n", subject.name.c_str(), count.cuts,
+                    count.corrupt, count.half, count.lost,
+                    static_cast<double>(count.cuts) / took.count());
+        std::fflush(stdout);
+        if (is_as_promised(subject, count)) continue;
+        is_good = false;
+        std::printf("not as promised; power_cuts %s\n",
+                    power.first_finding().empty() ? "saw nothing" : power.first_finding().c_str());
+    }
+    return is_good ? 0 : 1;
+}
+
+std::size_t number(const char* text) {
+    return std::strtoull(text, nullptr, 10);
+}
+
+int repeat(const std::vector<const char*>& words) {
+    Place place{.seed = number(words[1]),
+                .instant = number(words[2]),
+                .pattern = static_cast<unsigned>(number(words[3]))};
+    if (words.size() > 5) place.again = {number(words[4]), static_cast<unsigned>(number(words[5]))};
+    for (const Subject& subject : subjects()) {
+        if (subject.name == words[0]) PowerCuts(subject).repeat(place);
+    }
+    return 0;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    const std::vector<const char*> words(arguments + 1, arguments + count);
+    if (words.size() > 3) return repeat(words);
+    return run_all(words.empty() ? 5000 : number(words[0]));
+}
