@@ -19,6 +19,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,16 @@ enum class Deed {
     clear,
     restart,  ///< of the process: done by whoever runs the app
 };
+
+inline constexpr std::array<std::string_view, 25> deed_names{
+    "put",           "put_large",  "put_many", "update",   "remove",   "transact", "abandon",
+    "discard",       "mark",       "evict",    "sync",     "lose_ack", "refuse",   "ask_retry",
+    "go_offline",    "be_limited", "revive",   "conflict", "resolve",  "park",     "others_write",
+    "others_remove", "wait_long",  "clear",    "restart"};
+
+inline std::string name_of(Deed deed) {
+    return std::string(deed_names.at(static_cast<std::size_t>(deed)));
+}
 
 /// Every kind of deed, in an order in which each has something to do.
 inline std::vector<Deed> every_deed() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/record/error.hpp>
+#include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/storage.hpp>
 
 #include "support/entry_text.hpp"
@@ -37,6 +38,15 @@ inline Picture after(Picture picture, const StorageBatch<nlohmann::json>& batch)
     for (const auto* entry : batch.write) picture.entries[entry->local->id] = text_of(*entry);
     for (const auto id : batch.erase) picture.entries.erase(std::string(id));
     picture.state = text_of(*batch.state);
+    return picture;
+}
+
+/// What a store shows that holds the entries of `known` and no others.
+inline Picture picture_of(const LocalStore<>& store, const Picture& known) {
+    Picture picture{.state = text_of(store.state())};
+    for (const auto& [id, text] : known.entries) {
+        if (const auto entry = store.read({id}).front()) picture.entries[id] = text_of(*entry);
+    }
     return picture;
 }
 

@@ -105,19 +105,19 @@ public:
     }
 };
 
-/// Takes some commits that went through for failed ones.
-class FearfulStorage final : public PlantedStorage {
+/// Tells of a failure, and tries once more all the same.
+class StubbornStorage final : public PlantedStorage {
 public:
     using PlantedStorage::PlantedStorage;
 
     void commit(const StorageBatch<nlohmann::json>& batch) override {
-        storage->commit(batch);
-        constexpr unsigned one_in = 16;
-        if (++commits_ % one_in == 0) throw StorageError("it looks as if this had failed");
+        try {
+            storage->commit(batch);
+        } catch (const StorageError&) {
+            storage->commit(batch);
+            throw;
+        }
     }
-
-private:
-    unsigned commits_ = 0;
 };
 
 }  // namespace sync_engine::test
