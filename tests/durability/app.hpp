@@ -47,6 +47,8 @@ enum class Deed {
     conflict,
     resolve,
     park,
+    poison,
+    list,
     others_write,
     others_remove,
     wait_long,
@@ -54,11 +56,11 @@ enum class Deed {
     restart,  ///< of the process: done by whoever runs the app
 };
 
-inline constexpr std::array<std::string_view, 25> deed_names{
-    "put",           "put_large",  "put_many", "update",   "remove",   "transact", "abandon",
-    "discard",       "mark",       "evict",    "sync",     "lose_ack", "refuse",   "ask_retry",
-    "go_offline",    "be_limited", "revive",   "conflict", "resolve",  "park",     "others_write",
-    "others_remove", "wait_long",  "clear",    "restart"};
+inline constexpr std::array<std::string_view, 27> deed_names{
+    "put",        "put_large",    "put_many",      "update",    "remove",   "transact", "abandon",
+    "discard",    "mark",         "evict",         "sync",      "lose_ack", "refuse",   "ask_retry",
+    "go_offline", "be_limited",   "revive",        "conflict",  "resolve",  "park",     "poison",
+    "list",       "others_write", "others_remove", "wait_long", "clear",    "restart"};
 
 inline std::string name_of(Deed deed) {
     return std::string(deed_names.at(static_cast<std::size_t>(deed)));
@@ -67,17 +69,26 @@ inline std::string name_of(Deed deed) {
 /// Every kind of deed, in an order in which each has something to do.
 inline std::vector<Deed> every_deed() {
     using enum Deed;
-    return {put,           put_many, update,    put_large, remove,     transact, abandon,
-            restart,       sync,     update,    lose_ack,  update,     sync,     others_write,
-            go_offline,    put,      refuse,    ask_retry, be_limited, restart,  revive,
-            sync,          conflict, restart,   resolve,   sync,       park,     put_large,
-            restart,       sync,     remove,    discard,   mark,       sync,     evict,
-            others_remove, sync,     wait_long, sync,      restart,    clear,    put,
-            sync,          restart};
+    return {put,        put_many, update,  put_large,     remove,     transact,  abandon,
+            restart,    sync,     update,  lose_ack,      update,     sync,      others_write,
+            go_offline, put,      refuse,  ask_retry,     be_limited, restart,   revive,
+            sync,       conflict, restart, resolve,       sync,       park,      put_large,
+            restart,    sync,     poison,  list,          sync,       remove,    discard,
+            mark,       sync,     evict,   others_remove, sync,       wait_long, sync,
+            restart,    clear,    put,     sync,          restart};
+}
+
+/// What a picture of an app's store can hold, word for word: a day that never shows one of these
+/// says nothing about it.
+inline std::vector<std::string> every_word() {
+    return {" clean",      " unclean", " conflicted",    " pulled",      " absent",
+            "\"deleted\"", " base {",  " theirs {",      " sent ",       " retry ",
+            " suspect",    " dead",    " left ",         "\"tags\":[\"", "\"revision\"",
+            "epoch 1",     "cursor {", "health 1 1000@", " 30000@",      "\"lastSyncAt\":\""};
 }
 
 /// A day in the life of an app, by chance.
-inline std::vector<Deed> random_deeds(testing::Random& random, std::size_t count) {
+inline std::vector<Deed> random_deeds(testing::SeededRandom& random, std::size_t count) {
     std::vector<Deed> usual = every_deed();
     // Edits and syncs are what apps do; the list has one of most other things.
     for (int more = 0; more < 6; ++more) {
@@ -95,7 +106,7 @@ struct World {
     explicit World(std::uint64_t seed) : random(seed), remote(clock.clock()) {}
 
     testing::ManualClock clock{};
-    testing::Random random;
+    testing::SeededRandom random;
     MemoryRemote<> remote;
     unsigned edits = 0;
 };
@@ -179,6 +190,11 @@ private:
                 }});
             case Deed::resolve:
                 return resolve();
+            case Deed::poison:
+                update(known_id());
+                return sync_troubled([&](const auto& id) { world_.remote.fail_batches_with(id); });
+            case Deed::list:
+                return list();
             case Deed::others_write:
                 return others_write();
             case Deed::others_remove:
@@ -296,6 +312,7 @@ private:
         world_.remote.set_offline(false);
         world_.remote.rate_limit({}, 0);
         world_.remote.lose_next_ack(0);
+        world_.remote.list_everything(false);
     }
 
     void revive() {
@@ -311,6 +328,15 @@ private:
             record.version = world_.edits;
             world_.remote.edit_as_other_device(std::move(record));
         }
+        sync();
+    }
+
+    /// The server lists all that there is; a record that it took, and never showed, is gone.
+    void list() {
+        store.put(fresh("unlisted", 20));
+        sync();
+        world_.remote.remove_as_other_device("unlisted");
+        world_.remote.list_everything(true);
         sync();
     }
 

@@ -78,7 +78,7 @@ private:
     }
 
     Style style_;
-    testing::Random random_;
+    testing::SeededRandom random_;
     std::uint64_t turn_ = 0;
 };
 

@@ -8,11 +8,13 @@
 #include "durability/app.hpp"
 #include "durability/disk_vfs.hpp"
 #include "durability/faults.hpp"
+#include "durability/file_check.hpp"
 #include "durability/picture.hpp"
 #include "durability/power_life.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <stdexcept>
@@ -29,6 +31,9 @@ struct Trial {
     bool half = false;
     bool reopens = false;  ///< at once; otherwise the app first goes on as if nothing had been
 };
+
+/// How many calls of each kind there are.
+using Calls = std::array<std::size_t, kind_names.size()>;
 
 /// What came of it; anything else is an exception.
 enum class Result { not_reached, threw, survived };
@@ -50,6 +55,17 @@ public:
     void live(Deed deed) {
         if (!attempt(deed)) throw Broken("it fails though nothing fails below: " + why_);
         check();
+    }
+
+    /// How many calls of each kind it makes, if nothing fails. Throws `Broken`.
+    Calls count_calls(Deed deed) {
+        faults_.watch();
+        live(deed);
+        Calls calls{};
+        for (std::size_t each = 0; each < calls.size(); ++each) {
+            calls.at(each) = faults_.calls(static_cast<Kind>(each));
+        }
+        return calls;
     }
 
     /// Does it with one failure, and looks at what is left. The day is over after that, unless the
@@ -76,15 +92,14 @@ public:
         may_be_undone_ = trial.for_ever && trial.kind == Kind::any_call;
         live(Deed::restart);
         close();
-        if (!is_file_whole(vfs_.name())) throw Broken("SQLite says that the file is damaged");
+        if (!is_file_whole("app.db", vfs_.name())) {
+            throw Broken("SQLite says that the file is damaged");
+        }
         return has_worked ? Result::survived : Result::threw;
     }
 
-    /// Opens after a crash with one failure, and then without one. Throws `Broken`.
-    Result fail_in_recovery(const Trial& trial) {
-        is_after_crash_ = true;
-        return fail_in(Deed::restart, trial);
-    }
+    /// The disk is what a crash has left: the next opening may show what was under way.
+    void set_after_crash() { is_after_crash_ = true; }
 
 private:
     /// False if the storage failed.

@@ -15,11 +15,13 @@ public:
         left_ = nth;
         for_ever_ = for_ever;
         has_failed_ = false;
+        calls_ = 0;
     }
     void disarm() { left_ = 0; }
 
     /// To be asked once a call.
     [[nodiscard]] bool fails() {
+        ++calls_;
         if (left_ == 0 || left_-- != 1) return false;
         has_failed_ = true;
         if (for_ever_) left_ = 1;
@@ -29,7 +31,11 @@ public:
     /// Whether the call was reached since `arm`.
     [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 
+    /// How many calls there were since `arm`.
+    [[nodiscard]] std::size_t calls() const noexcept { return calls_; }
+
 private:
+    std::size_t calls_ = 0;
     std::size_t left_ = 0;  // 0: nothing fails
     bool for_ever_ = false;
     bool has_failed_ = false;

@@ -17,10 +17,10 @@
 #include "durability/faults.hpp"
 #include "durability/planted_storages.hpp"
 #include "durability/power_life.hpp"
+#include "durability/shared_page.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sqlite3.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,17 +83,25 @@ std::vector<Trial> ways_of(Kind kind) {
 /// Runs something in a copy of this process.
 class Copy {
 public:
-    Copy()
-        : page_(static_cast<Page*>(mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE,
-                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-        if (page_ == MAP_FAILED) throw std::runtime_error("there is no memory to share");
-    }
-    Copy(const Copy&) = delete;
-    Copy& operator=(const Copy&) = delete;
-    ~Copy() { munmap(page_, sizeof(Page)); }
-
     /// Throws `Broken` with what `body` threw, or if the copy died of something.
     Result run(const std::function<Result()>& body) {
+        start([&] { page_->result = body(); });
+        return page_->result;
+    }
+
+    Calls count(const std::function<Calls()>& body) {
+        start([&] { page_->calls = body(); });
+        return page_->calls;
+    }
+
+private:
+    struct Page {
+        Result result{};
+        Calls calls{};
+        char text[8000];
+    };
+
+    void start(const std::function<void()>& body) {
         const pid_t child = fork();
         if (child < 0) throw std::runtime_error("no copy of the process can be made");
         if (child == 0) _exit(in_child(body));
@@ -102,27 +110,20 @@ public:
         if (!WIFEXITED(status)) {
             throw Broken("the process died of signal " + std::to_string(WTERMSIG(status)));
         }
-        if (WEXITSTATUS(status) == broken) throw Broken(page_->text);
-        return static_cast<Result>(WEXITSTATUS(status));
+        if (WEXITSTATUS(status) != 0) throw Broken(page_->text);
     }
 
-private:
-    static constexpr int broken = 99;
-
-    struct Page {
-        char text[8000];
-    };
-
-    int in_child(const std::function<Result()>& body) noexcept {
+    int in_child(const std::function<void()>& body) noexcept {
         try {
-            return static_cast<int>(body());
+            body();
+            return 0;
         } catch (const std::exception& error) {
             std::snprintf(page_->text, sizeof(page_->text), "%s", error.what());
         }
-        return broken;
+        return 1;
     }
 
-    Page* page_;
+    SharedPage<Page> page_;
 };
 
 struct Count {
@@ -130,7 +131,8 @@ struct Count {
     std::size_t threw = 0;
     std::size_t survived = 0;
     std::size_t broken = 0;
-    std::string first{};  ///< how to see it again, and what it was
+    std::string place{};  ///< of the first promise that was broken: how to see it again
+    std::string first{};  ///< and what it was
 };
 
 /// Fails everything, and counts.
@@ -147,22 +149,36 @@ public:
     void repeat(const std::string& place, Kind kind, std::size_t nth, std::size_t way) {
         Trial trial = ways_of(kind).at(way);
         trial.nth = nth;
-        const Result result = place[0] == 'r' ? fail_recovery(std::stoul(place.substr(1)), trial)
-                                              : fail_deed(std::stoul(place), trial);
+        Result result{};
+        if (place[0] == 'r') {
+            make_crashes();
+            result = day_after_crash(std::stoul(place.substr(1)))->fail_in(Deed::restart, trial);
+        } else {
+            FailingDay day(subject_.open);
+            const auto deeds = all_deeds();
+            const std::size_t last = std::stoul(place);
+            for (std::size_t each = 0; each < last; ++each) day.live(deeds.at(each));
+            result = day.fail_in(deeds.at(last), trial);
+        }
         std::printf("%s\n", result == Result::threw      ? "it threw"
                             : result == Result::survived ? "it was not noticed"
                                                          : "nothing failed");
     }
 
     void print() const {
-        std::printf("%-14s failures  threw  survived  broken\n", subject_.name.c_str());
+        std::printf("%-9s  failures  threw  survived  broken\n", subject_.name.c_str());
         for (std::size_t each = 0; each < counts_.size(); ++each) {
             const Count& count = counts_.at(each);
-            std::printf("%-13s  %8zu %6zu  %8zu  %6zu\n", std::string(kind_names.at(each)).c_str(),
-                        count.failures, count.threw, count.survived, count.broken);
+            std::printf("%-9s  %8zu %6zu  %8zu  %6zu\n", kind_names.at(each).data(), count.failures,
+                        count.threw, count.survived, count.broken);
         }
+    }
+
+    /// The first promise of each kind that was broken.
+    void print_findings() const {
         for (const auto& count : counts_) {
-            if (!count.first.empty()) std::printf("%.2000s\n", count.first.c_str());
+            if (count.broken == 0) continue;
+            std::printf("%s: %.2000s\n", count.place.c_str(), count.first.c_str());
         }
     }
 
@@ -183,19 +199,10 @@ private:
         FailingDay day(subject_.open);
         const auto deeds = all_deeds();
         for (std::size_t each = 0; each < deeds.size(); ++each) {
-            const Deed deed = deeds[each];
-            every_way(std::to_string(each), name_of(deed), [&](const Trial& trial) {
-                return copy_.run([&] { return day.fail_in(deed, trial); });
-            });
-            day.live(deed);
+            every_way({std::to_string(each), name_of(deeds[each])}, deeds[each],
+                      [&] { return &day; });
+            day.live(deeds[each]);
         }
-    }
-
-    Result fail_deed(std::size_t place, const Trial& trial) const {
-        FailingDay day(subject_.open);
-        const auto deeds = all_deeds();
-        for (std::size_t each = 0; each < place; ++each) day.live(deeds.at(each));
-        return day.fail_in(deeds.at(place), trial);
     }
 
     /// The first opening after a crash: in the creation of the file, in commits, in closings.
@@ -204,8 +211,10 @@ private:
         constexpr std::size_t places = 12;
         for (std::size_t each = 0; each < places; ++each) {
             const std::size_t at = each * crashes_.size() / places + 7;
-            every_way("r" + std::to_string(at), "recovery", [&](const Trial& trial) {
-                return copy_.run([&] { return fail_recovery(at, trial); });
+            std::unique_ptr<FailingDay> day;
+            every_way({"r" + std::to_string(at), "recovery"}, Deed::restart, [&] {
+                day = day_after_crash(at);
+                return day.get();
             });
         }
     }
@@ -217,47 +226,54 @@ private:
         crashes_ = life.instants();
     }
 
-    Result fail_recovery(std::size_t place, const Trial& trial) {
-        if (crashes_.empty()) make_crashes();
+    [[nodiscard]] std::unique_ptr<FailingDay> day_after_crash(std::size_t place) const {
         const Instant& instant = crashes_.at(place);
         const auto pattern = static_cast<unsigned>(place % 7);  // kept, dropped, and damaged
-        FailingDay day(subject_.open, instant.disk.after_cut(pattern), instant.account);
-        return day.fail_in_recovery(trial);
+        auto day = std::make_unique<FailingDay>(subject_.open, instant.disk.after_cut(pattern),
+                                                instant.account);
+        day->set_after_crash();
+        return day;
     }
 
-    using Attempt = std::function<Result(const Trial&)>;
+    /// A deed as the second form of the program names it, and in words.
+    struct Place {
+        std::string number{};
+        std::string name{};
+    };
+    using GetDay = std::function<FailingDay*()>;
 
-    /// Tries each kind and way with n = 1, 2, ... until nothing fails any more.
-    void every_way(const std::string& place, const std::string& name, const Attempt& attempt) {
-        for (std::size_t kind = 0; kind < kind_names.size(); ++kind) {
+    /// Each kind and way with n = 1, 2, ... for as many calls as the deed makes. The day is asked
+    /// for in a copy of the process, and lost there.
+    void every_way(const Place& place, Deed deed, const GetDay& day) {
+        const Calls calls = copy_.count([&] { return day()->count_calls(deed); });
+        for (std::size_t kind = 0; kind < calls.size(); ++kind) {
             const auto ways = ways_of(static_cast<Kind>(kind));
             for (std::size_t way = 0; way < ways.size(); ++way) {
                 Trial trial = ways[way];
-                trial.nth = 1 + (first_nth_++ % stride_);
-                const std::string words = place + ' ' + std::string(kind_names.at(kind));
-                while (count(trial, attempt, words, std::to_string(way) + " (" + name + ")")) {
-                    trial.nth += stride_;
+                trial.nth = 1 + first_nth_++ % stride_;
+                for (; trial.nth <= calls.at(kind); trial.nth += stride_) {
+                    Count& count = counts_.at(kind);
+                    fail(deed, trial, day, count);
+                    if (count.broken == 1 && count.place.empty()) {
+                        count.place = "failures " + subject_.name + ' ' + place.number + ' ' +
+                                      std::string(kind_names.at(kind)) + ' ' +
+                                      std::to_string(trial.nth) + ' ' + std::to_string(way) + " (" +
+                                      place.name + ")";
+                    }
                 }
             }
         }
     }
 
-    /// False if the failure was not reached.
-    bool count(const Trial& trial, const Attempt& attempt, const std::string& place,
-               const std::string& way) {
-        Count& count = counts_.at(static_cast<std::size_t>(trial.kind));
+    void fail(Deed deed, const Trial& trial, const GetDay& day, Count& count) {
+        ++count.failures;
         try {
-            const Result result = attempt(trial);
-            if (result == Result::not_reached) return false;
+            const Result result = copy_.run([&] { return day()->fail_in(deed, trial); });
+            if (result == Result::not_reached) throw Broken("this call was not reached again");
             ++(result == Result::threw ? count.threw : count.survived);
         } catch (const Broken& broken) {
-            if (count.broken++ == 0) {
-                count.first = "failures " + subject_.name + ' ' + place + ' ' +
-                              std::to_string(trial.nth) + ' ' + way + ": " + broken.what();
-            }
+            if (count.broken++ == 0) count.first = broken.what();
         }
-        ++count.failures;
-        return true;
     }
 
     Subject subject_;
@@ -272,14 +288,18 @@ int run_all(std::size_t stride) {
     bool is_good = true;
     for (const Subject& subject : subjects()) {
         // The planted ones only have to be caught.
-        Failures failures(subject, subject.is_planted ? std::max<std::size_t>(stride, 25) : stride);
+        Failures failures(subject, subject.is_planted ? std::max<std::size_t>(stride, 50) : stride);
         const auto began = std::chrono::steady_clock::now();
         failures.run();
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
         failures.print();
         std::printf("%.0f seconds\n\n", took.count());
+        if ((failures.broken() > 0) != subject.is_planted) {
+            is_good = false;
+            failures.print_findings();
+            if (subject.is_planted) std::printf("this should have been caught\n");
+        }
         std::fflush(stdout);
-        if ((failures.broken() > 0) != subject.is_planted) is_good = false;
     }
     return is_good ? 0 : 1;
 }

@@ -38,10 +38,11 @@ public:
     /// With `half`, a write that fails has written a half, and a sync that fails has lost what it
     /// was to make safe.
     void arm(Kind kind, std::size_t nth, bool for_ever, bool half) {
-        disarm();
         kind_ = kind;
         half_ = half;
-        countdown().arm(nth, for_ever);
+        seen_ = {};
+        calls_.arm(kind == Kind::memory ? 0 : nth, for_ever);
+        SqliteMemory::countdown().arm(kind == Kind::memory ? nth : 0, for_ever);
     }
 
     void disarm() {
@@ -49,22 +50,34 @@ public:
         SqliteMemory::countdown().disarm();
     }
 
-    [[nodiscard]] bool have_happened() { return countdown().has_failed(); }
+    [[nodiscard]] bool have_happened() const {
+        return calls_.has_failed() || SqliteMemory::countdown().has_failed();
+    }
+
+    /// From now on, only counts.
+    void watch() { arm(Kind::any_call, 0, false, false); }
+
+    /// How many calls of this kind there were since `watch`.
+    [[nodiscard]] std::size_t calls(Kind kind) const {
+        if (kind == Kind::memory) return SqliteMemory::countdown().calls();
+        std::size_t sum = 0;
+        for (std::size_t each = 0; each < seen_.size(); ++each) {
+            if (is_meant(kind, static_cast<Call>(each))) sum += seen_.at(each);
+        }
+        return sum;
+    }
 
     /// For `DiskVfs::before`.
     [[nodiscard]] Order on(Call call) {
-        if (!is_meant(call) || !calls_.fails()) return {};
+        ++seen_.at(static_cast<std::size_t>(call));
+        if (!is_meant(kind_, call) || !calls_.fails()) return {};
         const bool can_be_half = call == Call::write || call == Call::sync;
         return {.code = code_of(call), .half = half_ && can_be_half};
     }
 
 private:
-    [[nodiscard]] Countdown& countdown() {
-        return kind_ == Kind::memory ? SqliteMemory::countdown() : calls_;
-    }
-
-    [[nodiscard]] bool is_meant(Call call) const {
-        switch (kind_) {
+    static bool is_meant(Kind kind, Call call) {
+        switch (kind) {
             case Kind::open:
                 return call == Call::open;
             case Kind::remove:
@@ -118,6 +131,7 @@ private:
     }
 
     Countdown calls_;
+    std::array<std::size_t, 9> seen_{};  // by `Call`
     Kind kind_ = Kind::any_call;
     bool half_ = false;
 };

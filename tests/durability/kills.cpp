@@ -13,13 +13,14 @@
 
 #include "durability/account.hpp"
 #include "durability/app.hpp"
+#include "durability/file_check.hpp"
 #include "durability/picture.hpp"
 #include "durability/planted_storages.hpp"
 #include "durability/shared_account.hpp"
+#include "durability/shared_page.hpp"
 
 #include <nlohmann/json.hpp>
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,7 +189,8 @@ private:
     void look() {
         end(start([&] {
             { const auto app = boot(0); }
-            if (!is_whole()) report(Finding::undone, "SQLite says that the file is damaged");
+            if (!is_file_whole(file().string()))
+                report(Finding::undone, "SQLite says that the file is damaged");
         }));
     }
 
@@ -235,7 +237,7 @@ private:
 
     void live(std::uint64_t seed) {
         auto app = boot(seed);
-        testing::Random chance(seed);
+        testing::SeededRandom chance(seed);
         for (;;) {
             for (const Deed deed : random_deeds(chance, 100)) {
                 if (deed == Deed::restart) {
@@ -266,22 +268,8 @@ private:
         page_->is_wrong = true;
     }
 
-    [[nodiscard]] bool is_whole() const {
-        sqlite3* database = nullptr;
-        bool is_ok = false;
-        const auto note = [](void* answer, int, char** values, char**) {
-            *static_cast<bool*>(answer) = values[0] != nullptr && std::string(values[0]) == "ok";
-            return 0;
-        };
-        if (sqlite3_open(file().c_str(), &database) == SQLITE_OK) {
-            sqlite3_exec(database, "PRAGMA integrity_check(1)", note, &is_ok, nullptr);
-        }
-        sqlite3_close(database);
-        return is_ok;
-    }
-
     Subject subject_;
-    testing::Random random_;
+    testing::SeededRandom random_;
     std::filesystem::path folder_;
     SharedAccount account_;
     SharedPage<Page> page_;

@@ -8,9 +8,9 @@
 #include "durability/app.hpp"
 #include "durability/disk.hpp"
 #include "durability/disk_vfs.hpp"
+#include "durability/file_check.hpp"
 
 #include <nlohmann/json.hpp>
-#include <sqlite3.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -24,22 +24,6 @@ namespace sync_engine::test {
 
 /// Opens a storage on the disk of this VFS.
 using OpenStorage = std::function<std::shared_ptr<Storage<nlohmann::json>>(const std::string& vfs)>;
-
-/// Whether SQLite, without us, finds nothing wrong with the file.
-inline bool is_file_whole(const std::string& vfs) {
-    bool is_ok = false;
-    const auto note = [](void* answer, int, char** values, char**) {
-        *static_cast<bool*>(answer) = values[0] != nullptr && std::string(values[0]) == "ok";
-        return 0;
-    };
-    sqlite3* database = nullptr;
-    if (sqlite3_open_v2("app.db", &database, SQLITE_OPEN_READWRITE, vfs.c_str()) == SQLITE_OK) {
-        sqlite3_exec(database, "PRAGMA locking_mode=EXCLUSIVE", nullptr, nullptr, nullptr);
-        sqlite3_exec(database, "PRAGMA integrity_check(1)", note, &is_ok, nullptr);
-    }
-    sqlite3_close(database);
-    return is_ok;
-}
 
 /// An instant at which the power may go: the disk as it is, and what the app has been told.
 struct Instant {
@@ -85,7 +69,7 @@ public:
     /// Whether SQLite finds nothing wrong with the file.
     [[nodiscard]] bool is_whole() {
         vfs_.after = nullptr;
-        return is_file_whole(vfs_.name());
+        return is_file_whole("app.db", vfs_.name());
     }
 
     [[nodiscard]] const std::vector<Instant>& instants() const noexcept { return instants_; }

@@ -5,45 +5,24 @@
 
 #include "durability/account.hpp"
 #include "durability/picture.hpp"
+#include "durability/shared_page.hpp"
 
 #include <nlohmann/json.hpp>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <functional>
-#include <memory>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace sync_engine::test {
-
-/// Memory that a process shares with the processes it makes.
-template <class Page>
-class SharedPage {
-public:
-    SharedPage()
-        : page_(static_cast<Page*>(mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE,
-                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-        if (page_ == MAP_FAILED) throw std::runtime_error("there is no memory to share");
-        new (page_) Page{};
-    }
-    SharedPage(const SharedPage&) = delete;
-    SharedPage& operator=(const SharedPage&) = delete;
-    ~SharedPage() { munmap(page_, sizeof(Page)); }
-
-    Page* operator->() const noexcept { return page_; }
-
-private:
-    Page* page_;
-};
 
 /// What an app has been told is done, kept where the death of its process does not reach it.
 ///
