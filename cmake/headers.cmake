@@ -28,10 +28,12 @@ set(sync_engine_headers
     include/sync_engine/store/entry_json.hpp
     include/sync_engine/store/entry_table.hpp
     include/sync_engine/store/local_store.hpp
+    include/sync_engine/store/overlay.hpp
     include/sync_engine/store/retry_state.hpp
     include/sync_engine/store/stamp.hpp
     include/sync_engine/store/step.hpp
     include/sync_engine/store/storage.hpp
+    include/sync_engine/store/store_memory.hpp
     include/sync_engine/store/store_options.hpp
     include/sync_engine/store/store_statistics.hpp
     include/sync_engine/store/subscription.hpp

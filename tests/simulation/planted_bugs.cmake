@@ -66,9 +66,9 @@ plant("a retry after a restart has a new operation id" sync/news.hpp
 plant("an operation id names the record and not the edit" sync/news.hpp
     [[    return store_id + "-" + std::to_string(entry.sequence);]]
     [[    return store_id + "-" + (PLANTED ? entry.local->id : std::to_string(entry.sequence));]])
-plant("an operation id is used again after a restore" store/local_store.hpp
-    [[        state_.store_id = new_store_id();]]
-    [[        if (!PLANTED || state_.store_id.empty()) state_.store_id = new_store_id();]])
+plant("an operation id is used again after a restore" store/store_memory.hpp
+    [[        state_.store_id = std::move(store_id);]]
+    [[        if (!PLANTED || state_.store_id.empty()) state_.store_id = std::move(store_id);]])
 plant("an edit of an unsent edit is no new edit" store/edit_rules.hpp
     [[    entry.sequence = next_sequence;
     return entry;]]
@@ -202,11 +202,11 @@ plant("of several rows of a record the first one counts" sync/page_news.hpp
 
 # Deletions.
 plant("a tombstone is dropped as soon as it is pushed" store/local_store.hpp
-    [[                    written.push_back({std::move(decision.id), std::move(decision.outcome)});]]
+    [[                    commit.edits.write(decision.id, std::move(decision.outcome));]]
     [[                    if (PLANTED && decision.outcome && decision.outcome->is_husk()) {
                         decision.outcome.reset();
                     }
-                    written.push_back({std::move(decision.id), std::move(decision.outcome)});]])
+                    commit.edits.write(decision.id, std::move(decision.outcome));]])
 plant("a husk is dropped too early" store/local_store.hpp
     [[            if (age <= options_.tombstone_horizon) break;]]
     [[            if (!PLANTED && age <= options_.tombstone_horizon) break;]])
@@ -238,24 +238,24 @@ plant("a needless deletion is pushed after a failure" sync/news.hpp
 
 # The feed and its cursor.
 plant("the cursor is saved before the page" store/local_store.hpp
-    [[            std::vector<Written<Data>> written = expired_husks(step);]]
+    [[            forget_expired_husks(step, commit.edits);]]
     [[            if (PLANTED && step.cursor) {
-                StoreState ahead = state_;
-                ahead.cursor = step.cursor->to;
-                commit({}, std::move(ahead), ChangeOrigin::remote, false);
+                Commit<Data> ahead{.state = memory_.state()};
+                ahead.state.cursor = step.cursor->to;
+                memory_.commit(std::move(ahead));
             }
-            std::vector<Written<Data>> written = expired_husks(step);]])
-plant("the cursor moves although its page could not be stored" store/local_store.hpp
-    [[        if (storage_) persist(batch);]]
+            forget_expired_husks(step, commit.edits);]])
+plant("the cursor moves although its page could not be stored" store/store_memory.hpp
+    [[        persist(commit);]]
     [[        try {
-            if (storage_) persist(batch);
+            persist(commit);
         } catch (...) {
-            if (PLANTED) state_.cursor = next.cursor;
+            if (PLANTED) state_.cursor = commit.state.cursor;
             throw;
         }]])
 plant("the cursor moves past a record that was edited meanwhile" store/local_store.hpp
-    [[            if (step.cursor && result.moved.empty()) next]]
-    [[            if (step.cursor && (PLANTED || result.moved.empty())) next]])
+    [[            if (step.cursor && result.moved.empty()) {]]
+    [[            if (step.cursor && (PLANTED || result.moved.empty())) {]])
 plant("an empty page ends the pull" sync/pull_feed.hpp
     [[        is_last_ = !page.has_more || !keeps_cursor_;]]
     [[        is_last_ = !page.has_more || !keeps_cursor_ || (PLANTED && page.records.empty());]])
@@ -280,8 +280,8 @@ plant("a full listing holds only its last page" sync/pull_feed.hpp
     [[        if (is_complete_ && began_at_null_) seen_]]
     [[        if (is_complete_ && began_at_null_ && !(PLANTED && !is_last_)) seen_]])
 plant("clearing the store keeps the cursor" store/local_store.hpp
-    [[            next.cursor = nullptr;]]
-    [[            if (!PLANTED) next.cursor = nullptr;]])
+    [[            commit.state.cursor = nullptr;]]
+    [[            if (!PLANTED) commit.state.cursor = nullptr;]])
 plant("a clear during a sync is not noticed" store/local_store.hpp
     [[            const bool is_other_epoch = step.epoch &&]]
     [[            const bool is_other_epoch = !PLANTED && step.epoch &&]])
@@ -297,18 +297,18 @@ plant("a decision counts for an entry that has moved" store/local_store.hpp
     [[                } else if (!PLANTED &&
                            (entry == nullptr ? 0 : entry->generation) != decision.expected) {]])
 plant("an edit and its mark are two commits" store/local_store.hpp
-    [[                if (!written.empty()) {
+    [[                if (!edits.is_empty()) {
 ]]
     [[                if (PLANTED) {
-                    auto unmarked = written;
-                    for (auto& each : unmarked) {
+                    Commit<Data> unmarked{.edits = edits, .state = memory_.state()};
+                    for (auto& each : unmarked.edits.written()) {
                         if (each.outcome) each.outcome->base = each.outcome->local;
                     }
-                    commit(std::move(unmarked), state_, ChangeOrigin::local, false);
+                    memory_.commit(std::move(unmarked));
                 }
-                if (!written.empty()) {
+                if (!edits.is_empty()) {
 ]])
-plant("a commit that failed counts as stored" store/local_store.hpp
+plant("a commit that failed counts as stored" store/store_memory.hpp
     [[        } catch (const StorageError&) {
             throw;]]
     [[        } catch (const StorageError&) {

@@ -15,7 +15,9 @@
     declare template class sync_engine::ConflictResolver<nlohmann::json>;    \
     declare template class sync_engine::RetryQueue<nlohmann::json>;          \
     declare template class sync_engine::EntryTable<nlohmann::json>;          \
+    declare template class sync_engine::Overlay<nlohmann::json>;             \
     declare template class sync_engine::Transaction<nlohmann::json>;         \
+    declare template class sync_engine::StoreMemory<nlohmann::json>;         \
     declare template class sync_engine::LocalStore<nlohmann::json>;          \
     declare template class sync_engine::MemoryRemote<nlohmann::json>;        \
     declare template class sync_engine::Settlement<nlohmann::json>;          \

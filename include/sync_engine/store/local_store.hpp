@@ -5,8 +5,10 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/entry_table.hpp>
+#include <sync_engine/store/overlay.hpp>
 #include <sync_engine/store/step.hpp>
 #include <sync_engine/store/storage.hpp>
+#include <sync_engine/store/store_memory.hpp>
 #include <sync_engine/store/store_options.hpp>
 #include <sync_engine/store/store_statistics.hpp>
 #include <sync_engine/store/subscription.hpp>
@@ -25,7 +27,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -49,9 +50,8 @@ public:
 
     /// On a storage that outlives the process; loads all of it. Throws `StorageError`.
     explicit LocalStore(std::shared_ptr<Storage<Data>> storage, StoreOptions options = {})
-        : options_(std::move(options)), storage_(std::move(storage)) {
-        if (storage_) load();
-        state_.store_id = new_store_id();
+        : options_(std::move(options)), memory_(std::move(storage), feed_) {
+        memory_.open(new_store_id());
     }
 
     LocalStore(const LocalStore&) = delete;
@@ -106,11 +106,11 @@ public:
     void clear() {
         {
             const std::lock_guard writing(writer_);
-            StoreState next = state_;
-            ++next.epoch;
-            next.cursor = nullptr;
-            next.remote_name.clear();
-            commit({}, std::move(next), ChangeOrigin::local, true);
+            Commit<Data> commit{.state = memory_.state(), .everything = true};
+            ++commit.state.epoch;
+            commit.state.cursor = nullptr;
+            commit.state.remote_name.clear();
+            memory_.commit(std::move(commit));
         }
         feed_.deliver(on_error);
     }
@@ -126,8 +126,8 @@ public:
 
     /// The record itself, which never changes; null if the store does not have it or it is deleted.
     [[nodiscard]] RecordPtr<Data> find(std::string_view id) const {
-        const std::shared_lock lock(memory_);
-        const Entry<Data>* entry = table_.find(id);
+        const auto memory = memory_.reading();
+        const Entry<Data>* entry = memory.table.find(id);
         return entry != nullptr && entry->is_visible() ? entry->local : nullptr;
     }
 
@@ -141,8 +141,8 @@ public:
     [[nodiscard]] std::vector<SyncRecord<Data>> pending() const {
         std::vector<RecordPtr<Data>> records;
         {
-            const std::shared_lock lock(memory_);
-            table_.for_each_dirty([&](const auto& entry) { records.push_back(entry.local); });
+            const auto memory = memory_.reading();
+            memory.table.for_each_dirty([&](const auto& entry) { records.push_back(entry.local); });
         }
         return copies(records, [](const auto&) { return true; });
     }
@@ -157,8 +157,9 @@ public:
     [[nodiscard]] std::vector<SyncRecord<Data>> query_by_tag(std::string_view tag) const {
         std::vector<RecordPtr<Data>> records;
         {
-            const std::shared_lock lock(memory_);
-            table_.for_each_tagged(tag, [&](const auto& entry) { records.push_back(entry.local); });
+            const auto memory = memory_.reading();
+            memory.table.for_each_tagged(
+                tag, [&](const auto& entry) { records.push_back(entry.local); });
         }
         return copies(records, [](const auto&) { return true; });
     }
@@ -172,10 +173,10 @@ public:
 
     /// The conflicts that wait for `resolve`, by id.
     [[nodiscard]] std::vector<Conflict<Data>> conflicts() const {
-        const std::shared_lock lock(memory_);
+        const auto memory = memory_.reading();
         std::vector<Conflict<Data>> listed;
-        for (const std::string& id : table_.conflicted()) {
-            const Entry<Data>& entry = *table_.find(id);
+        for (const std::string& id : memory.table.conflicted()) {
+            const Entry<Data>& entry = *memory.table.find(id);
             Conflict<Data> conflict{.id = id, .local = *entry.local, .theirs = *entry.theirs};
             if (entry.base) conflict.base = *entry.base;
             listed.push_back(std::move(conflict));
@@ -185,16 +186,16 @@ public:
 
     /// The last state of the record that both sides had; nothing if there never was one.
     [[nodiscard]] std::optional<SyncRecord<Data>> base(std::string_view id) const {
-        const std::shared_lock lock(memory_);
-        const Entry<Data>* entry = table_.find(id);
+        const auto memory = memory_.reading();
+        const Entry<Data>* entry = memory.table.find(id);
         if (entry == nullptr || entry->base == nullptr || entry->is_husk()) return std::nullopt;
         return *entry->base;
     }
 
     /// Counts by state; O(1).
     [[nodiscard]] StoreStatistics statistics() const {
-        const std::shared_lock lock(memory_);
-        return table_.statistics();
+        const auto memory = memory_.reading();
+        return memory.table.statistics();
     }
 
     /// How many records the app can see; O(1).
@@ -214,8 +215,8 @@ public:
 
     /// Everything that is not about one record.
     [[nodiscard]] StoreState state() const {
-        const std::shared_lock lock(memory_);
-        return state_;
+        const auto memory = memory_.reading();
+        return memory.state;
     }
 
     /// The right to sync this store, until the pointer is dropped; null while another has it.
@@ -226,18 +227,18 @@ public:
 
     /// The entries of these records as they are now; none where there is none.
     [[nodiscard]] std::vector<Outcome<Data>> read(const std::vector<std::string>& ids) const {
-        const std::shared_lock lock(memory_);
+        const auto memory = memory_.reading();
         std::vector<Outcome<Data>> entries;
         entries.reserve(ids.size());
-        for (const std::string& id : ids) entries.push_back(copy_of(table_.find(id)));
+        for (const std::string& id : ids) entries.push_back(copy_of(memory.table.find(id)));
         return entries;
     }
 
     /// Every dirty entry, oldest edit first.
     [[nodiscard]] std::vector<Entry<Data>> read_dirty() const {
-        const std::shared_lock lock(memory_);
+        const auto memory = memory_.reading();
         std::vector<Entry<Data>> entries;
-        table_.for_each_dirty([&](const auto& entry) { entries.push_back(entry); });
+        memory.table.for_each_dirty([&](const auto& entry) { entries.push_back(entry); });
         return entries;
     }
 
@@ -252,9 +253,9 @@ public:
     /// The clean records that are not among `seen`.
     [[nodiscard]] std::vector<Entry<Data>> read_absent(
         const std::unordered_set<std::string>& seen) const {
-        const std::shared_lock lock(memory_);
+        const auto memory = memory_.reading();
         std::vector<Entry<Data>> absent;
-        table_.for_each([&](const auto& entry) {
+        memory.table.for_each([&](const auto& entry) {
             const bool is_candidate = entry.is_clean() && entry.is_visible();
             if (is_candidate && !seen.contains(entry.local->id)) absent.push_back(entry);
         });
@@ -266,28 +267,31 @@ public:
         StepResult result;
         {
             const std::lock_guard writing(writer_);
-            const bool is_other_epoch = step.epoch && *step.epoch != state_.epoch;
-            if (is_other_epoch || (step.cursor && step.cursor->from != state_.cursor)) {
+            const StoreState& state = memory_.state();
+            const bool is_other_epoch = step.epoch && *step.epoch != state.epoch;
+            if (is_other_epoch || (step.cursor && step.cursor->from != state.cursor)) {
                 result.superseded = true;
                 return result;
             }
-            std::vector<Written<Data>> written = expired_husks(step);
+            Commit<Data> commit{.state = state, .origin = ChangeOrigin::remote};
+            forget_expired_husks(step, commit.edits);
             for (auto& decision : step.decisions) {
-                const Entry<Data>* entry = table_.find(decision.id);
+                const Entry<Data>* entry = memory_.table().find(decision.id);
                 if (decision.park) {
-                    written.push_back({decision.id, parked(entry, std::move(*decision.park))});
+                    commit.edits.write(decision.id, parked(entry, std::move(*decision.park)));
                 } else if ((entry == nullptr ? 0 : entry->generation) != decision.expected) {
                     result.moved.push_back(std::move(decision.id));
                 } else {
-                    written.push_back({std::move(decision.id), std::move(decision.outcome)});
+                    commit.edits.write(decision.id, std::move(decision.outcome));
                 }
             }
-            StoreState next = state_;
-            if (step.cursor && result.moved.empty()) next.cursor = std::move(step.cursor->to);
-            if (step.remote_name) next.remote_name = std::move(*step.remote_name);
-            if (step.health) next.health = *step.health;
-            if (step.metadata) next.metadata = *step.metadata;
-            commit(std::move(written), std::move(next), ChangeOrigin::remote, false);
+            if (step.cursor && result.moved.empty()) {
+                commit.state.cursor = std::move(step.cursor->to);
+            }
+            if (step.remote_name) commit.state.remote_name = std::move(*step.remote_name);
+            if (step.health) commit.state.health = *step.health;
+            if (step.metadata) commit.state.metadata = *step.metadata;
+            memory_.commit(std::move(commit));
         }
         feed_.deliver(on_error);
         return result;
@@ -322,93 +326,18 @@ private:
         } else {
             const auto answer = [&] {
                 const std::lock_guard writing(writer_);
-                Transaction<Data> transaction(table_, {options_.clock(), options_.drift_cap});
+                Transaction<Data> transaction(memory_.table(),
+                                              {options_.clock(), options_.drift_cap});
                 const auto value = body(transaction);
-                auto written = transaction.take();
-                if (!written.empty()) {
-                    commit(std::move(written), state_, ChangeOrigin::local, false);
+                Overlay<Data> edits = transaction.take();
+                if (!edits.is_empty()) {
+                    memory_.commit({.edits = std::move(edits), .state = memory_.state()});
                 }
                 return value;
             }();
             feed_.deliver(on_error);
             return answer;
         }
-    }
-
-    /// The one place where anything changes: the storage first, memory after (law 6). The caller
-    /// holds the writer lock, so nobody else moves `table_` and `state_` meanwhile.
-    void commit(std::vector<Written<Data>> written, StoreState next, ChangeOrigin origin,
-                bool everything) {
-        StorageBatch<Data> batch;
-        batch.clear = everything;
-        for (auto& [id, outcome] : written) {
-            if (!outcome) {
-                batch.erase.push_back(id);
-                continue;
-            }
-            stamp(*outcome, next);
-            batch.write.push_back(&*outcome);
-        }
-        batch.state = &next;
-        if (storage_) persist(batch);
-
-        std::vector<StoreChange<Data>> changes;
-        const bool is_heard = feed_.has_listeners();
-        if (is_heard) changes = changes_of(written, origin, everything);
-        {
-            const std::unique_lock lock(memory_);
-            if (everything) table_.clear();
-            for (auto& [id, outcome] : written) {
-                if (outcome) {
-                    table_.write(std::move(*outcome));
-                } else {
-                    table_.erase(id);
-                }
-            }
-            state_ = std::move(next);
-        }
-        if (is_heard) feed_.queue(std::move(changes));
-    }
-
-    /// Gives a new edit its sequence, and every entry the generation of this commit.
-    void stamp(Entry<Data>& entry, StoreState& next) {
-        if (entry.sequence == next_sequence) {
-            entry.sequence = ++next.sequence;
-            if (entry.retry && entry.retry->sequence == next_sequence) {
-                entry.retry->sequence = entry.sequence;
-            }
-        }
-        entry.generation = ++generation_;
-    }
-
-    void persist(const StorageBatch<Data>& batch) {
-        try {
-            storage_->commit(batch);
-        } catch (const StorageError&) {
-            throw;
-        } catch (const std::exception& error) {
-            throw StorageError(std::string("nothing was stored: ") + error.what());
-        }
-    }
-
-    std::vector<StoreChange<Data>> changes_of(const std::vector<Written<Data>>& written,
-                                              ChangeOrigin origin, bool everything) const {
-        std::vector<StoreChange<Data>> changes;
-        const auto add = [&](const std::string& id, RecordPtr<Data> before, RecordPtr<Data> after) {
-            if (before != after)
-                changes.push_back({id, std::move(before), std::move(after), origin});
-        };
-        if (everything) {
-            table_.for_each([&](const auto& entry) {
-                if (entry.is_visible()) add(entry.local->id, entry.local, nullptr);
-            });
-        }
-        for (const auto& [id, outcome] : written) {
-            const Entry<Data>* known = table_.find(id);
-            add(id, known != nullptr && known->is_visible() ? known->local : nullptr,
-                outcome && outcome->is_visible() ? outcome->local : nullptr);
-        }
-        return changes;
     }
 
     Outcome<Data> parked(const Entry<Data>* entry, SyncRecord<Data> theirs) const {
@@ -418,10 +347,9 @@ private:
 
     /// Deletions that were settled longer ago than any read is expected to lag, and that the step
     /// itself says nothing about.
-    std::vector<Written<Data>> expired_husks(const Step<Data>& step) const {
-        std::vector<Written<Data>> expired;
+    void forget_expired_husks(const Step<Data>& step, Overlay<Data>& edits) const {
         const Timestamp now = options_.clock();
-        for (const auto& [settled_at, id] : table_.husks()) {
+        for (const auto& [settled_at, id] : memory_.table().husks()) {
             // Compared as ages, because a horizon without end would overflow a time.
             const auto age =
                 std::chrono::ceil<std::chrono::milliseconds>(detail::elapsed(settled_at, now));
@@ -429,16 +357,15 @@ private:
             const bool is_decided =
                 std::any_of(step.decisions.begin(), step.decisions.end(),
                             [&id = id](const auto& decision) { return decision.id == id; });
-            if (!is_decided) expired.push_back({id, std::nullopt});
+            if (!is_decided) edits.write(id, std::nullopt);
         }
-        return expired;
     }
 
     std::vector<RecordPtr<Data>> visible_records() const {
-        const std::shared_lock lock(memory_);
+        const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
-        records.reserve(table_.size());
-        table_.for_each([&](const auto& entry) {
+        records.reserve(memory.table.size());
+        memory.table.for_each([&](const auto& entry) {
             if (entry.is_visible()) records.push_back(entry.local);
         });
         return records;
@@ -456,23 +383,15 @@ private:
 
     std::vector<Entry<Data>> read_set(const std::set<std::string>& (Table::*index)()
                                           const noexcept) const {
-        const std::shared_lock lock(memory_);
+        const auto memory = memory_.reading();
         std::vector<Entry<Data>> entries;
-        for (const std::string& id : (table_.*index)()) entries.push_back(*table_.find(id));
+        for (const std::string& id : (memory.table.*index)())
+            entries.push_back(*memory.table.find(id));
         return entries;
     }
 
     static Outcome<Data> copy_of(const Entry<Data>* entry) {
         return entry == nullptr ? Outcome<Data>{} : Outcome<Data>{*entry};
-    }
-
-    void load() {
-        StorageImage<Data> image = storage_->load();
-        for (auto& entry : image.entries) {
-            entry.generation = ++generation_;
-            table_.write(std::move(entry));
-        }
-        state_ = std::move(image.state);
     }
 
     /// 128 random bits. Made anew at each opening, also of a copied file or a restored backup,
@@ -488,15 +407,9 @@ private:
     }
 
     StoreOptions options_;
-    std::shared_ptr<Storage<Data>> storage_;
-
-    WriterLock writer_;                 // one commit at a time; held while the storage works
-    mutable std::shared_mutex memory_;  // guards what follows; writers take it only to swap
-    Table table_;
-    StoreState state_;
-    std::uint64_t generation_ = 0;
-
     ChangeFeed<Data> feed_;
+    WriterLock writer_;  // one commit at a time; held while the storage works
+    StoreMemory<Data> memory_;
     std::atomic<bool> syncing_{false};
 };
 

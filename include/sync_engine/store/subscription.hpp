@@ -63,7 +63,7 @@ public:
     /// False if nobody listens, so that nothing needs to be queued.
     [[nodiscard]] bool has_listeners() const noexcept { return listening_.load(); }
 
-    /// Queues changes; the caller holds the writer lock, which keeps commits in order.
+    /// Queues changes; commits come one at a time, which keeps them in order.
     void queue(std::vector<StoreChange<Data>> changes) {
         const std::lock_guard lock(mutex_);
         for (auto& change : changes) queue_.push_back(std::move(change));

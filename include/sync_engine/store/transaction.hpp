@@ -6,24 +6,16 @@
 #include <sync_engine/store/edit_rules.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/entry_table.hpp>
+#include <sync_engine/store/overlay.hpp>
 #include <sync_engine/store/stamp.hpp>
 
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace sync_engine {
-
-/// One record as a transaction leaves it; without an entry it is to be forgotten.
-template <class Data>
-struct Written {
-    std::string id{};
-    Outcome<Data> outcome{};
-};
 
 /// Several edits that become one commit. Given to the body of `LocalStore::transact`, and of no use
 /// after it.
@@ -72,7 +64,7 @@ public:
     bool remove(std::string_view id) {
         const Entry<Data>* known = entry(id);
         if (known == nullptr || (known->is_deleted() && !known->conflicted)) return false;
-        write_outcome(id, rules::removed(*known, moment_));
+        edits_.write(id, rules::removed(*known, moment_));
         return true;
     }
 
@@ -81,7 +73,7 @@ public:
     bool discard_changes(std::string_view id) {
         const Entry<Data>* known = entry(id);
         if (known == nullptr || known->is_clean()) return false;
-        write_outcome(id, rules::discarded(*known, moment_.now));
+        edits_.write(id, rules::discarded(*known, moment_.now));
         return true;
     }
 
@@ -96,7 +88,7 @@ public:
                 " cannot be evicted: it has changes that the remote has not acknowledged; "
                 "sync first, or discard them");
         }
-        write_outcome(id, std::nullopt);
+        edits_.write(id, std::nullopt);
         return true;
     }
 
@@ -157,27 +149,25 @@ public:
     }
 
     /// What is to be committed, in the order of the first edit of each record; for the store.
-    [[nodiscard]] std::vector<Written<Data>> take() { return std::move(written_); }
+    [[nodiscard]] Overlay<Data> take() { return std::move(edits_); }
 
     /// The entry as this transaction sees it, or null; for the store.
     [[nodiscard]] const Entry<Data>* entry(std::string_view id) const {
-        if (!written_.empty()) {
-            const auto found = places_.find(std::string{id});
-            if (found != places_.end()) {
-                const auto& outcome = written_[found->second].outcome;
-                return outcome ? &*outcome : nullptr;
-            }
-        }
+        if (const auto* outcome = edits_.find(id)) return entry_of(*outcome);
         return table_.find(id);
     }
 
     /// Replaces an entry; for the store.
     void write(Entry<Data> changed) {
         std::string id = changed.local->id;
-        write_outcome(id, std::move(changed));
+        edits_.write(id, std::move(changed));
     }
 
 private:
+    static const Entry<Data>* entry_of(const Outcome<Data>& outcome) {
+        return outcome ? &*outcome : nullptr;
+    }
+
     void put_checked(SyncRecord<Data> record) {
         const Entry<Data>* known = entry(record.id);
         if (known == nullptr) return write(rules::created(std::move(record)));
@@ -203,19 +193,9 @@ private:
         return *known;
     }
 
-    void write_outcome(std::string_view id, Outcome<Data> outcome) {
-        const auto [place, is_new] = places_.try_emplace(std::string{id}, written_.size());
-        if (is_new) {
-            written_.push_back({place->first, std::move(outcome)});
-        } else {
-            written_[place->second].outcome = std::move(outcome);
-        }
-    }
-
     const EntryTable<Data>& table_;
     Moment moment_;
-    std::vector<Written<Data>> written_;
-    std::unordered_map<std::string, std::size_t> places_;
+    Overlay<Data> edits_;
 };
 
 }  // namespace sync_engine

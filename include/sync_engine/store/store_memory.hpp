@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/entry_table.hpp>
+#include <sync_engine/store/overlay.hpp>
+#include <sync_engine/store/storage.hpp>
+#include <sync_engine/store/subscription.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// What one commit changes.
+template <class Data>
+struct Commit {
+    Overlay<Data> edits{};
+    StoreState state{};  ///< the whole new one
+    ChangeOrigin origin = ChangeOrigin::local;
+    bool everything = false;  ///< first forget every entry
+};
+
+/// What a store holds in memory, and the one way in which that changes: the storage first, memory
+/// after (law 6).
+///
+/// Readers never wait for a disk: it has been written when they are locked out for the swap.
+/// Whoever commits sees to it that nobody else does.
+template <class Data>
+class StoreMemory {
+public:
+    /// Without a storage: forgets on exit. The feed has to outlive it.
+    StoreMemory(std::shared_ptr<Storage<Data>> storage, ChangeFeed<Data>& feed)
+        : storage_(std::move(storage)), feed_(feed) {}
+
+    /// Loads what the storage has. Throws `StorageError`.
+    void open(std::string store_id) {
+        if (storage_) load();
+        state_.store_id = std::move(store_id);
+    }
+
+    [[nodiscard]] bool has_storage() const noexcept { return storage_ != nullptr; }
+
+    /// What readers see; it stays as it is while they hold this.
+    struct Reading {
+        std::shared_lock<std::shared_mutex> lock;
+        const EntryTable<Data>& table;
+        const StoreState& state;
+    };
+    [[nodiscard]] Reading reading() const { return {std::shared_lock(mutex_), table_, state_}; }
+
+    /// The same for those who may commit: nobody else changes it.
+    [[nodiscard]] const EntryTable<Data>& table() const noexcept { return table_; }
+    [[nodiscard]] const StoreState& state() const noexcept { return state_; }
+
+    /// The three steps of a commit. Throws `StorageError`; then nothing has changed.
+    void commit(Commit<Data>&& commit) {
+        stamp(commit);
+        persist(commit);
+        publish(commit);
+    }
+
+    /// Gives each new edit its sequence, and every entry the generation of this commit.
+    void stamp(Commit<Data>& commit) {
+        for (auto& [id, outcome] : commit.edits.written()) {
+            if (outcome) stamp(*outcome, commit.state);
+        }
+    }
+
+    /// Makes the commit durable; what it holds may be read meanwhile.
+    void persist(const Commit<Data>& commit) {
+        if (!storage_) return;
+        StorageBatch<Data> batch{.clear = commit.everything, .state = &commit.state};
+        for (const auto& [id, outcome] : commit.edits.written()) {
+            if (outcome) {
+                batch.write.push_back(&*outcome);
+            } else {
+                batch.erase.push_back(id);
+            }
+        }
+        try {
+            storage_->commit(batch);
+        } catch (const StorageError&) {
+            throw;
+        } catch (const std::exception& error) {
+            throw StorageError(std::string("nothing was stored: ") + error.what());
+        }
+    }
+
+    /// Shows the commit to readers, and queues what subscribers are to hear of it.
+    void publish(Commit<Data>& commit) {
+        std::vector<StoreChange<Data>> changes;
+        const bool is_heard = feed_.has_listeners();
+        if (is_heard) changes = changes_of(commit);
+        {
+            const std::unique_lock lock(mutex_);
+            if (commit.everything) table_.clear();
+            for (auto& [id, outcome] : commit.edits.written()) {
+                if (outcome) {
+                    table_.write(std::move(*outcome));
+                } else {
+                    table_.erase(id);
+                }
+            }
+            state_ = std::move(commit.state);
+        }
+        if (is_heard) feed_.queue(std::move(changes));
+    }
+
+private:
+    void load() {
+        StorageImage<Data> image = storage_->load();
+        for (auto& entry : image.entries) {
+            entry.generation = ++generation_;
+            table_.write(std::move(entry));
+        }
+        state_ = std::move(image.state);
+    }
+
+    void stamp(Entry<Data>& entry, StoreState& state) {
+        if (entry.sequence == next_sequence) {
+            entry.sequence = ++state.sequence;
+            if (entry.retry && entry.retry->sequence == next_sequence) {
+                entry.retry->sequence = entry.sequence;
+            }
+        }
+        entry.generation = ++generation_;
+    }
+
+    std::vector<StoreChange<Data>> changes_of(const Commit<Data>& commit) const {
+        std::vector<StoreChange<Data>> changes;
+        const auto add = [&](const std::string& id, RecordPtr<Data> before, RecordPtr<Data> after) {
+            if (before != after)
+                changes.push_back({id, std::move(before), std::move(after), commit.origin});
+        };
+        if (commit.everything) {
+            table_.for_each([&](const auto& entry) {
+                if (entry.is_visible()) add(entry.local->id, entry.local, nullptr);
+            });
+        }
+        for (const auto& [id, outcome] : commit.edits.written()) {
+            const Entry<Data>* known = table_.find(id);
+            add(id, known != nullptr && known->is_visible() ? known->local : nullptr,
+                outcome && outcome->is_visible() ? outcome->local : nullptr);
+        }
+        return changes;
+    }
+
+    std::shared_ptr<Storage<Data>> storage_;
+    ChangeFeed<Data>& feed_;
+
+    mutable std::shared_mutex mutex_;  // guards table and state; taken for writing only to swap
+    EntryTable<Data> table_;
+    StoreState state_;
+    std::uint64_t generation_ = 0;
+};
+
+}  // namespace sync_engine

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <sync_engine/store/overlay.hpp>
+
+#include "store/test_store.hpp"
+#include "support/catch.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace test_of_overlay {
+
+using namespace sync_engine;
+using namespace sync_engine::test;
+using nlohmann::json;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+
+Outcome<json> entry(std::string id, std::string text) {
+    Entry<json> made;
+    made.local = rules::shared(note(std::move(id), std::move(text)));
+    return made;
+}
+
+std::string text_in(const Outcome<json>& outcome) {
+    return outcome ? outcome->local->data["text"].get<std::string>() : "-";
+}
+
+Lines lines_of(const Overlay<json>& overlay) {
+    Lines lines;
+    for (const auto& [id, outcome] : overlay.written()) {
+        CHECK(overlay.find(id) == &outcome);
+        lines.push_back(id + ": " + text_in(outcome));
+    }
+    CHECK(overlay.is_empty() == lines.empty());
+    return lines;
+}
+
+Overlay<json> overlay_of(const std::vector<std::pair<std::string, std::string>>& texts) {
+    Overlay<json> overlay;
+    for (const auto& [id, text] : texts) {
+        overlay.write(id, text == "-" ? std::nullopt : entry(id, text));
+    }
+    return overlay;
+}
+
+}  // namespace
+
+TEST_CASE("an overlay says what is to become of a record, or nothing", "[store]") {
+    Overlay<json> overlay;
+    CHECK(overlay.find("a") == nullptr);
+
+    overlay.write("a", entry("a", "one"));
+    overlay.write("b", std::nullopt);
+
+    CHECK(text_in(*overlay.find("a")) == "one");
+    REQUIRE(overlay.find("b") != nullptr);
+    CHECK_FALSE(overlay.find("b")->has_value());
+    CHECK(overlay.find("c") == nullptr);
+}
+
+TEST_CASE("an overlay holds each record once, in the order of their first edits", "[store]") {
+    const auto overlay = overlay_of(
+        {{"b", "one"}, {"a", "one"}, {"b", "two"}, {"c", "-"}, {"a", "-"}, {"c", "three"}});
+
+    CHECK(lines_of(overlay) == Lines{"b: two", "a: -", "c: three"});
+}
+
+}  // namespace test_of_overlay
