@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "support/catch.hpp"
+#include "support/flaky_disk.hpp"
 #include "support/scenario.hpp"
 
 #include <nlohmann/json.hpp>
@@ -143,6 +144,59 @@ TEST_CASE("no edit of eight threads is lost while a ninth syncs", "[scenario]") 
     CHECK(engine.retry_queue().entries().empty());
     CHECK(store.get("counter")->data == editors * edits / 5);
     CHECK(heard > 0);
+    CHECK(text_of(LocalStore<>{disk}) == text_of(server));
+}
+
+TEST_CASE("on a disk that fails at times, all that eight threads were told holds", "[scenario]") {
+    auto disk = std::make_shared<sync_engine::test::FlakyDisk>();
+    LocalStore<> store{disk};
+    Server server;
+    SyncEngine<> engine{store};
+    const auto succeeds = [](const auto& call) {
+        try {
+            call();
+            return true;
+        } catch (const StorageError&) {
+            return false;
+        }
+    };
+    while (!succeeds([&] { store.put({.id = "counter", .data = 0}); })) continue;
+    std::atomic<bool> is_over{false};
+    std::thread syncer{[&] {
+        do succeeds([&] { engine.sync(server.remote(), {.push_batch_size = 5}).get(); });
+        while (!is_over);
+    }};
+
+    const auto works = on_threads(editors, [&](int editor) {
+        std::pair<int, Work> done;
+        for (int n = 0; n < edits; ++n) {
+            const std::string id = "r" + std::to_string(editor) + "." + std::to_string(n % 7);
+            const bool is_done = succeeds([&] {
+                store.transact([&](auto& transaction) {
+                    transaction.update("counter", [](Json& data) { data = data.get<int>() + 1; });
+                    transaction.put({.id = id, .data = n});
+                });
+            });
+            if (!is_done) continue;
+            ++done.first;
+            done.second[id] = n;
+        }
+        return done;
+    });
+    is_over = true;
+    syncer.join();
+
+    disk->is_sound = true;
+    engine.sync(server.remote()).get();
+    CHECK(engine.sync(server.remote()).get().outcome == SyncOutcome::completed);
+    int counted = 0;
+    for (const auto& [count, work] : works) {
+        counted += count;
+        for (const auto& [id, data] : work) CHECK(server.find(id)->data == data);
+    }
+    CHECK(server.find("counter")->data == counted);
+    CHECK_FALSE(disk->has_overlapped);
+    CHECK(text_of(store) == text_of(server));
     CHECK(text_of(LocalStore<>{disk}) == text_of(server));
 }
 

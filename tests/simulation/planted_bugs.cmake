@@ -296,18 +296,16 @@ plant("a decision counts for an entry that has moved" store/local_store.hpp
     [[                } else if ((entry == nullptr ? 0 : entry->generation) != decision.expected) {]]
     [[                } else if (!PLANTED &&
                            (entry == nullptr ? 0 : entry->generation) != decision.expected) {]])
-plant("an edit and its mark are two commits" store/local_store.hpp
-    [[                if (!edits.is_empty()) {
-]]
-    [[                if (PLANTED) {
-                    Commit<Data> unmarked{.edits = edits, .state = memory_.state()};
-                    for (auto& each : unmarked.edits.written()) {
-                        if (each.outcome) each.outcome->base = each.outcome->local;
-                    }
-                    memory_.commit(std::move(unmarked));
+plant("an edit and its mark are two commits" store/group_commit.hpp
+    [[            group.commit.state = memory_.state();]]
+    [[            if (PLANTED) {
+                Commit<Data> unmarked{.edits = group.commit.edits, .state = memory_.state()};
+                for (auto& each : unmarked.edits.written()) {
+                    if (each.outcome) each.outcome->base = each.outcome->local;
                 }
-                if (!edits.is_empty()) {
-]])
+                memory_.commit(std::move(unmarked));
+            }
+            group.commit.state = memory_.state();]])
 plant("a commit that failed counts as stored" store/store_memory.hpp
     [[        } catch (const StorageError&) {
             throw;]]

@@ -71,4 +71,23 @@ TEST_CASE("an overlay holds each record once, in the order of their first edits"
     CHECK(lines_of(overlay) == Lines{"b: two", "a: -", "c: three"});
 }
 
+TEST_CASE("what is appended comes after, or replaces what it was written on", "[store]") {
+    auto overlay = overlay_of({{"a", "one"}, {"b", "one"}, {"c", "-"}});
+
+    overlay.append(overlay_of({{"d", "one"}, {"b", "-"}, {"c", "two"}, {"e", "-"}}));
+    overlay.append(overlay_of({{"d", "two"}}));
+
+    CHECK(lines_of(overlay) == Lines{"a: one", "b: -", "c: two", "d: two", "e: -"});
+}
+
+TEST_CASE("an overlay with nothing in it can be appended, and appended to", "[store]") {
+    Overlay<json> overlay;
+    overlay.append({});
+    CHECK(lines_of(overlay).empty());
+    overlay.append(overlay_of({{"a", "one"}}));
+    overlay.append({});
+
+    CHECK(lines_of(overlay) == Lines{"a: one"});
+}
+
 }  // namespace test_of_overlay

@@ -346,15 +346,40 @@ TEST_CASE("states that a subscriber keeps stay as they were", "[store]") {
 
 TEST_CASE("subscribers are called one at a time and in commit order over threads", "[store]") {
     TestStore<> store;
-    std::vector<std::uint64_t> heard;  // unguarded: calls that overlap are a race
-    const auto subscription = store->subscribe(
-        [&](const StoreChange<>& change) { heard.push_back(change.after->version); });
+    std::vector<StoreChange<>> heard;  // unguarded: calls that overlap are a race
+    const auto subscription =
+        store->subscribe([&](const StoreChange<>& change) { heard.push_back(change); });
     store->put(note("a", "0", 0));
 
     std::vector<std::thread> threads;
     for (int n = 0; n < 4; ++n) {
         threads.emplace_back([&] {
             for (int edit = 0; edit < 50; ++edit) store->mark_modified("a");
+        });
+    }
+    for (auto& thread : threads) thread.join();
+
+    // Each begins where the last one ended; edits that shared a commit are one change.
+    REQUIRE(heard.size() <= 201);
+    CHECK(heard.front().before == nullptr);
+    for (std::size_t n = 1; n < heard.size(); ++n) {
+        CHECK(heard[n].before == heard[n - 1].after);
+        CHECK(heard[n].before->version < heard[n].after->version);
+    }
+    CHECK(heard.back().after->version == 200);
+}
+
+TEST_CASE("in memory, every edit of many threads is heard", "[store]") {
+    LocalStore<> store;
+    std::vector<std::uint64_t> heard;  // unguarded: calls that overlap are a race
+    const auto subscription = store.subscribe(
+        [&](const StoreChange<>& change) { heard.push_back(change.after->version); });
+    store.put(note("a", "0", 0));
+
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 4; ++n) {
+        threads.emplace_back([&] {
+            for (int edit = 0; edit < 50; ++edit) store.mark_modified("a");
         });
     }
     for (auto& thread : threads) thread.join();

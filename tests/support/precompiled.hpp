@@ -18,6 +18,7 @@
     declare template class sync_engine::Overlay<nlohmann::json>;             \
     declare template class sync_engine::Transaction<nlohmann::json>;         \
     declare template class sync_engine::StoreMemory<nlohmann::json>;         \
+    declare template class sync_engine::GroupCommit<nlohmann::json>;         \
     declare template class sync_engine::LocalStore<nlohmann::json>;          \
     declare template class sync_engine::MemoryRemote<nlohmann::json>;        \
     declare template class sync_engine::Settlement<nlohmann::json>;          \

@@ -5,6 +5,7 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/entry_table.hpp>
+#include <sync_engine/store/group_commit.hpp>
 #include <sync_engine/store/overlay.hpp>
 #include <sync_engine/store/step.hpp>
 #include <sync_engine/store/storage.hpp>
@@ -13,7 +14,6 @@
 #include <sync_engine/store/store_statistics.hpp>
 #include <sync_engine/store/subscription.hpp>
 #include <sync_engine/store/transaction.hpp>
-#include <sync_engine/store/writer_lock.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -25,7 +25,6 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -105,7 +104,7 @@ public:
     /// Forgets every record, unsent edits too, and the cursor: the next sync starts over.
     void clear() {
         {
-            const std::lock_guard writing(writer_);
+            const auto turn = writers_.take_turn_alone();
             Commit<Data> commit{.state = memory_.state(), .everything = true};
             ++commit.state.epoch;
             commit.state.cursor = nullptr;
@@ -266,7 +265,7 @@ public:
     StepResult apply(Step<Data> step) {
         StepResult result;
         {
-            const std::lock_guard writing(writer_);
+            const auto turn = writers_.take_turn_alone();
             const StoreState& state = memory_.state();
             const bool is_other_epoch = step.epoch && *step.epoch != state.epoch;
             if (is_other_epoch || (step.cursor && step.cursor->from != state.cursor)) {
@@ -316,28 +315,34 @@ private:
     using Table = EntryTable<Data>;
 
     /// Runs `body` on a transaction, commits it, tells subscribers, and answers what it answered.
+    ///
+    /// The answer, or what the body threw, comes out when all that the body has seen is durable:
+    /// nobody is told what rests on an edit that may still fail.
     template <class Body>
-    auto edit(Body&& body) {
-        if constexpr (std::is_void_v<std::invoke_result_t<Body&, Transaction<Data>&>>) {
-            edit([&](auto& transaction) {
-                body(transaction);
-                return true;
-            });
-        } else {
-            const auto answer = [&] {
-                const std::lock_guard writing(writer_);
-                Transaction<Data> transaction(memory_.table(),
-                                              {options_.clock(), options_.drift_cap});
-                const auto value = body(transaction);
-                Overlay<Data> edits = transaction.take();
-                if (!edits.is_empty()) {
-                    memory_.commit({.edits = std::move(edits), .state = memory_.state()});
+    bool edit(Body&& body) {
+        typename GroupCommit<Data>::Place place;
+        bool answer = true;
+        std::exception_ptr refusal;
+        {
+            const auto turn = writers_.take_turn();
+            Transaction<Data> transaction(memory_.table(), {options_.clock(), options_.drift_cap},
+                                          writers_.pending());
+            try {
+                if constexpr (std::is_void_v<decltype(body(transaction))>) {
+                    body(transaction);
+                } else {
+                    answer = body(transaction);
                 }
-                return value;
-            }();
-            feed_.deliver(on_error);
-            return answer;
+                place = writers_.join(transaction.take());
+            } catch (...) {
+                refusal = std::current_exception();
+            }
+            if (place.is_empty() && transaction.has_seen_pending()) place = writers_.newest_place();
         }
+        writers_.wait(place);
+        feed_.deliver(on_error);
+        if (refusal) std::rethrow_exception(refusal);
+        return answer;
     }
 
     Outcome<Data> parked(const Entry<Data>* entry, SyncRecord<Data> theirs) const {
@@ -408,8 +413,8 @@ private:
 
     StoreOptions options_;
     ChangeFeed<Data> feed_;
-    WriterLock writer_;  // one commit at a time; held while the storage works
     StoreMemory<Data> memory_;
+    GroupCommit<Data> writers_{memory_};
     std::atomic<bool> syncing_{false};
 };
 

@@ -42,6 +42,26 @@ public:
         }
     }
 
+    /// Adds what was written on top of this: all of it or, if memory runs out, nothing.
+    void append(Overlay later) {
+        if (written_.empty()) {
+            *this = std::move(later);
+            return;
+        }
+        written_.reserve(written_.size() + later.written_.size());
+        places_.reserve(places_.size() + later.places_.size());
+        for (auto& each : later.written_) {  // nothing is allocated from here on
+            auto place = later.places_.extract(each.id);
+            place.mapped() = written_.size();
+            const auto known = places_.insert(std::move(place));
+            if (known.inserted) {
+                written_.push_back(std::move(each));
+            } else {
+                written_[known.position->second].outcome = std::move(each.outcome);
+            }
+        }
+    }
+
     [[nodiscard]] bool is_empty() const noexcept { return written_.empty(); }
 
     /// All of it; the ids are not to be changed.

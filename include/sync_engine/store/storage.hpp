@@ -51,8 +51,9 @@ struct StorageImage {
 /// Where a store's commits become durable: the seam between `LocalStore` and a disk.
 ///
 /// A store loads once, when it opens, and then commits; it never reads again. Calls come one at a
-/// time. A model must keep in order, and restore, whether `local` and `base` of an entry are the
-/// same object: that is what says that it is clean.
+/// time, on the threads of writers, and must not write to the store. A model must keep in order,
+/// and restore, whether `local` and `base` of an entry are the same object: that is what says that
+/// it is clean.
 template <class Data>
 class Storage {
 public:

@@ -9,6 +9,7 @@
 #include <sync_engine/store/overlay.hpp>
 #include <sync_engine/store/stamp.hpp>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,10 @@
 #include <vector>
 
 namespace sync_engine {
+
+/// Edits that are newer than the table and not durable yet, newest first; null: none.
+template <class Data>
+using PendingEdits = std::array<const Overlay<Data>*, 2>;
 
 /// Several edits that become one commit. Given to the body of `LocalStore::transact`, and of no use
 /// after it.
@@ -26,7 +31,8 @@ namespace sync_engine {
 template <class Data>
 class Transaction {
 public:
-    Transaction(const EntryTable<Data>& table, Moment moment) : table_(table), moment_(moment) {}
+    Transaction(const EntryTable<Data>& table, Moment moment, PendingEdits<Data> pending = {})
+        : table_(table), pending_(pending), moment_(moment) {}
 
     /// Stores an edit and marks it for the next push. With status `deleted` it is `remove`. Throws
     /// `InvalidRecord` if the record could never travel.
@@ -151,9 +157,18 @@ public:
     /// What is to be committed, in the order of the first edit of each record; for the store.
     [[nodiscard]] Overlay<Data> take() { return std::move(edits_); }
 
+    /// True if it has looked at what is not durable yet; for the store.
+    [[nodiscard]] bool has_seen_pending() const noexcept { return has_seen_pending_; }
+
     /// The entry as this transaction sees it, or null; for the store.
     [[nodiscard]] const Entry<Data>* entry(std::string_view id) const {
         if (const auto* outcome = edits_.find(id)) return entry_of(*outcome);
+        for (const Overlay<Data>* edits : pending_) {
+            const auto* outcome = edits != nullptr ? edits->find(id) : nullptr;
+            if (outcome == nullptr) continue;
+            has_seen_pending_ = true;
+            return entry_of(*outcome);
+        }
         return table_.find(id);
     }
 
@@ -194,8 +209,10 @@ private:
     }
 
     const EntryTable<Data>& table_;
+    PendingEdits<Data> pending_;
     Moment moment_;
     Overlay<Data> edits_;
+    mutable bool has_seen_pending_ = false;
 };
 
 }  // namespace sync_engine
