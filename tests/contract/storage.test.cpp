@@ -3,6 +3,9 @@
 
 #include "store/test_store.hpp"
 #include "support/catch.hpp"
+#ifdef SYNC_ENGINE_TESTS_HAVE_SQLITE
+#include "contract/sqlite_models.hpp"
+#endif
 
 #include <nlohmann/json.hpp>
 
@@ -36,13 +39,41 @@ struct InMemory {
         std::shared_ptr<testing::MemoryStorage<Data>> disk =
             std::make_shared<testing::MemoryStorage<Data>>();
 
-        [[nodiscard]] std::shared_ptr<Storage<Data>> open() const { return disk; }
-        void fail_next_commit() const { disk->fail_next(); }
+        [[nodiscard]] std::shared_ptr<Storage<Data>> open() { return disk; }
+        void fail_next_commit() { disk->fail_next(); }
     };
 };
 
 /// Every model of Storage. A new one adds its name.
+#ifdef SYNC_ENGINE_TESTS_HAVE_SQLITE
+using EveryStorage = std::tuple<InMemory, SqliteInMemory, SqliteOnDisk>;
+#else
 using EveryStorage = std::tuple<InMemory>;
+#endif
+
+/// A storage that is opened, used, and opened again, by one user at a time.
+template <class Model, class Data>
+class Bench {
+public:
+    [[nodiscard]] Storage<Data>& storage() {
+        if (!opened_) opened_ = model_.open();
+        return *opened_;
+    }
+    /// Closes it, and gives it to whoever opens it next.
+    [[nodiscard]] std::shared_ptr<Storage<Data>> open() {
+        opened_.reset();
+        return model_.open();
+    }
+    [[nodiscard]] StorageImage<Data> reopened() {
+        opened_.reset();
+        return storage().load();
+    }
+    void fail_next_commit() { model_.fail_next_commit(); }
+
+private:
+    typename Model::template Model<Data> model_;
+    std::shared_ptr<Storage<Data>> opened_;
+};
 
 struct Task {
     std::string title{};
@@ -131,9 +162,9 @@ void commit(Storage<Data>& storage, const std::vector<Entry<Data>>& write,
 
 /// What the storage gives back after it was closed and opened: entries by id.
 template <class Data, class Model>
-std::map<std::string, Entry<Data>> reopened(const Model& model) {
+std::map<std::string, Entry<Data>> reopened(Bench<Model, Data>& bench) {
     std::map<std::string, Entry<Data>> entries;
-    for (auto& entry : model.open()->load().entries) {
+    for (auto& entry : bench.reopened().entries) {
         const std::string id = entry.local->id;
         REQUIRE(entries.emplace(id, std::move(entry)).second);
     }
@@ -143,9 +174,9 @@ std::map<std::string, Entry<Data>> reopened(const Model& model) {
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("a new storage is empty", "[contract]", EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
 
-    const auto image = model.open()->load();
+    const auto image = bench.reopened();
 
     CHECK(image.entries.empty());
     CHECK(text_of(image.state) == text_of(StoreState{}));
@@ -153,38 +184,38 @@ TEMPLATE_LIST_TEST_CASE("a new storage is empty", "[contract]", EveryStorage) {
 
 TEMPLATE_LIST_TEST_CASE("a storage gives back every member of an entry", "[contract]",
                         EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
 
-    commit(*model.open(), {full_entry()});
+    commit(bench.storage(), {full_entry()});
 
-    const auto entries = reopened<json>(model);
+    const auto entries = reopened(bench);
     REQUIRE(entries.size() == 1);
     CHECK(text_of(entries.at("full")) == text_of(full_entry()));
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage gives back the whole state of the last commit", "[contract]",
                         EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
 
-    commit<json>(*model.open(), {}, {}, false, full_state());
-    CHECK(text_of(model.open()->load().state) == text_of(full_state()));
-    CHECK(model.open()->load().state.store_id == full_state().store_id);
-    commit<json>(*model.open(), {}, {}, false, {.store_id = "store", .sequence = 43});
-    CHECK(text_of(model.open()->load().state) ==
+    commit<json>(bench.storage(), {}, {}, false, full_state());
+    CHECK(text_of(bench.reopened().state) == text_of(full_state()));
+    CHECK(bench.reopened().state.store_id == full_state().store_id);
+    commit<json>(bench.storage(), {}, {}, false, {.store_id = "store", .sequence = 43});
+    CHECK(text_of(bench.reopened().state) ==
           text_of(StoreState{.store_id = "store", .sequence = 43}));
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage restores whether local and base are the same", "[contract]",
                         EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
     auto equal = dirty(note("equal", "one").with_status(SyncStatus::synced));
     equal.base = shared(*equal.local);
     const auto husk = clean(note("husk", "gone").with_status(SyncStatus::deleted));
 
-    commit(*model.open(), {clean(note("clean", "one").with_status(SyncStatus::synced)), equal,
-                           dirty_note("new", "one"), husk});
+    commit(bench.storage(), {clean(note("clean", "one").with_status(SyncStatus::synced)), equal,
+                             dirty_note("new", "one"), husk});
 
-    const auto entries = reopened<json>(model);
+    const auto entries = reopened(bench);
     CHECK(entries.at("clean").is_clean());
     CHECK_FALSE(entries.at("equal").is_clean());
     CHECK(*entries.at("equal").base == *entries.at("equal").local);
@@ -195,59 +226,57 @@ TEMPLATE_LIST_TEST_CASE("a storage restores whether local and base are the same"
 
 TEMPLATE_LIST_TEST_CASE("a storage replaces what is written again and forgets what is erased",
                         "[contract]", EveryStorage) {
-    const typename TestType::template Model<json> model;
-    const auto storage = model.open();
-    commit(*storage, {dirty_note("a", "one"), dirty_note("b", "one"), full_entry()});
+    Bench<TestType, json> bench;
+    commit(bench.storage(), {dirty_note("a", "one"), dirty_note("b", "one"), full_entry()});
 
-    commit(*storage, {dirty_note("a", "two"), dirty(note("full", "bare"))}, {"b", "never there"});
+    commit(bench.storage(), {dirty_note("a", "two"), dirty(note("full", "bare"))},
+           {"b", "never there"});
 
-    const auto entries = reopened<json>(model);
+    const auto entries = reopened(bench);
     CHECK(entries.size() == 2);
     CHECK(text_of(entries.at("a")) == text_of(dirty_note("a", "two")));
     CHECK(text_of(entries.at("full")) == text_of(dirty(note("full", "bare"))));
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage clears before it writes", "[contract]", EveryStorage) {
-    const typename TestType::template Model<json> model;
-    const auto storage = model.open();
-    commit(*storage, {dirty_note("a", "one"), dirty_note("b", "one")});
+    Bench<TestType, json> bench;
+    commit(bench.storage(), {dirty_note("a", "one"), dirty_note("b", "one")});
 
-    commit(*storage, {dirty_note("b", "two"), dirty_note("c", "one")}, {}, true);
-    const auto entries = reopened<json>(model);
+    commit(bench.storage(), {dirty_note("b", "two"), dirty_note("c", "one")}, {}, true);
+    const auto entries = reopened(bench);
     CHECK(entries.size() == 2);
     CHECK(entries.at("b").local->data == json{{"text", "two"}});
 
-    commit<json>(*storage, {}, {}, true, full_state());
-    CHECK(reopened<json>(model).empty());
-    CHECK(text_of(model.open()->load().state) == text_of(full_state()));
+    commit<json>(bench.storage(), {}, {}, true, full_state());
+    CHECK(reopened(bench).empty());
+    CHECK(text_of(bench.reopened().state) == text_of(full_state()));
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage whose commit fails shows nothing of it, now or later",
                         "[contract]", EveryStorage) {
-    const typename TestType::template Model<json> model;
-    const auto storage = model.open();
-    commit<json>(*storage, {dirty_note("a", "one"), dirty_note("b", "one")}, {}, false,
+    Bench<TestType, json> bench;
+    commit<json>(bench.storage(), {dirty_note("a", "one"), dirty_note("b", "one")}, {}, false,
                  full_state());
 
-    model.fail_next_commit();
-    CHECK_THROWS_AS(commit(*storage, {dirty_note("a", "two"), dirty_note("c", "one")}, {"b"}, true),
-                    StorageError);
+    bench.fail_next_commit();
+    CHECK_THROWS_AS(
+        commit(bench.storage(), {dirty_note("a", "two"), dirty_note("c", "one")}, {"b"}, true),
+        StorageError);
 
-    auto entries = reopened<json>(model);
+    auto entries = reopened(bench);
     CHECK(entries.size() == 2);
     CHECK(entries.at("a").local->data == json{{"text", "one"}});
-    CHECK(text_of(model.open()->load().state) == text_of(full_state()));
+    CHECK(text_of(bench.reopened().state) == text_of(full_state()));
 
-    commit(*storage, {dirty_note("d", "one")});
-    entries = reopened<json>(model);
+    commit(bench.storage(), {dirty_note("d", "one")});
+    entries = reopened(bench);
     CHECK(entries.size() == 3);
     CHECK(entries.contains("b"));
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage keeps ids, tags and texts byte by byte", "[contract]",
                         EveryStorage) {
-    const typename TestType::template Model<json> model;
-    const auto storage = model.open();
+    Bench<TestType, json> bench;
     const std::vector<std::string> ids{"it's",
                                        "say \"hi\"",
                                        "two\nlines",
@@ -263,10 +292,10 @@ TEMPLATE_LIST_TEST_CASE("a storage keeps ids, tags and texts byte by byte", "[co
     for (const auto& id : ids) {
         auto record = note(id, id).with_tags({id, ""});
         record.revision = id;
-        commit(*storage, {dirty(record)});
+        commit(bench.storage(), {dirty(record)});
     }
 
-    auto entries = reopened<json>(model);
+    auto entries = reopened(bench);
     CHECK(entries.size() == ids.size());
     for (const auto& id : ids) {
         CAPTURE(quoted(id));
@@ -275,29 +304,29 @@ TEMPLATE_LIST_TEST_CASE("a storage keeps ids, tags and texts byte by byte", "[co
         CHECK(entries.at(id).local->revision == id);
     }
 
-    commit<json>(*storage, {}, ids);
-    CHECK(reopened<json>(model).empty());
+    commit<json>(bench.storage(), {}, ids);
+    CHECK(reopened(bench).empty());
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage keeps numbers at the ends of their ranges", "[contract]",
                         EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
     auto record = note("a", "one", largest);
     record.updated_at = parse_timestamp("9999-12-31T23:59:59.999999Z");
     auto old = note("b", "one", 0);
     old.updated_at = parse_timestamp("0000-01-01T00:00:00.000001Z");
 
-    commit<json>(*model.open(), {dirty(record, largest_count), dirty(old)}, {}, false,
+    commit<json>(bench.storage(), {dirty(record, largest_count), dirty(old)}, {}, false,
                  {.store_id = "store",
                   .sequence = largest_count,
                   .epoch = largest_count,
                   .metadata = {.total_pushes = largest_count}});
 
-    const auto entries = reopened<json>(model);
+    const auto entries = reopened(bench);
     CHECK(*entries.at("a").local == record);
     CHECK(entries.at("a").sequence == largest_count);
     CHECK(*entries.at("b").local == old);
-    const auto state = model.open()->load().state;
+    const auto state = bench.reopened().state;
     CHECK(state.sequence == largest_count);
     CHECK(state.epoch == largest_count);
     CHECK(state.metadata.total_pushes == largest_count);
@@ -305,7 +334,7 @@ TEMPLATE_LIST_TEST_CASE("a storage keeps numbers at the ends of their ranges", "
 
 TEMPLATE_LIST_TEST_CASE("a storage keeps every kind of JSON value as it is", "[contract]",
                         EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
     const std::vector<json> values{nullptr,
                                    true,
                                    0,
@@ -328,43 +357,43 @@ TEMPLATE_LIST_TEST_CASE("a storage keeps every kind of JSON value as it is", "[c
             dirty(SyncRecord<>{.id = std::to_string(n), .data = values[n], .updated_at = noon}));
     }
 
-    commit(*model.open(), write);
+    commit(bench.storage(), write);
 
-    const auto entries = reopened<json>(model);
+    const auto entries = reopened(bench);
     for (std::size_t n = 0; n < values.size(); ++n) {
         CHECK(entries.at(std::to_string(n)).local->data.dump() == values[n].dump());
     }
     for (const auto& cursor : values) {
-        commit<json>(*model.open(), {}, {}, false, {.store_id = "store", .cursor = cursor});
-        CHECK(model.open()->load().state.cursor.dump() == cursor.dump());
+        commit<json>(bench.storage(), {}, {}, false, {.store_id = "store", .cursor = cursor});
+        CHECK(bench.reopened().state.cursor.dump() == cursor.dump());
     }
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage keeps data of the app's own type", "[contract]", EveryStorage) {
-    const typename TestType::template Model<Task> model;
+    Bench<TestType, Task> bench;
     const SyncRecord<Task> task{
         .id = "a", .data = {"write", {1, 2, 3}}, .updated_at = noon, .tags = {"x"}};
 
-    commit<Task>(*model.open(), {clean(task.with_status(SyncStatus::synced))});
+    commit<Task>(bench.storage(), {clean(task.with_status(SyncStatus::synced))});
 
-    const auto entries = reopened<Task>(model);
+    const auto entries = reopened(bench);
     CHECK(entries.at("a").is_clean());
     CHECK(*entries.at("a").local == task.with_status(SyncStatus::synced));
     CHECK(json(task).get<SyncRecord<Task>>() == task);
 }
 
 TEMPLATE_LIST_TEST_CASE("a storage takes many entries in one commit", "[contract]", EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
     std::vector<Entry<json>> write;
     for (int n = 0; n < 2000; ++n) write.push_back(dirty_note(std::to_string(n), "one"));
 
-    commit(*model.open(), write);
+    commit(bench.storage(), write);
 
-    CHECK(reopened<json>(model).size() == 2000);
+    CHECK(reopened(bench).size() == 2000);
 }
 
 TEMPLATE_LIST_TEST_CASE("a store on a storage comes back as it was", "[contract]", EveryStorage) {
-    const typename TestType::template Model<json> model;
+    Bench<TestType, json> bench;
     const StoreOptions options{.clock = [] { return noon; }, .random = counting_random()};
     const auto picture = [](const LocalStore<>& store) {
         return json(store.pending()).dump() + text_of(store.state()) +
@@ -372,7 +401,7 @@ TEMPLATE_LIST_TEST_CASE("a store on a storage comes back as it was", "[contract]
     };
     std::string before;
     {
-        LocalStore<> store{model.open(), options};
+        LocalStore<> store{bench.open(), options};
         store.put(note("a", "one").with_status(SyncStatus::synced));
         store.put(note("b", "one").with_status(SyncStatus::synced));
         store.update("a", [](json& data) { data = "two"; });
@@ -381,7 +410,7 @@ TEMPLATE_LIST_TEST_CASE("a store on a storage comes back as it was", "[contract]
         before = picture(store);
     }
 
-    LocalStore<> store{model.open(), options};
+    LocalStore<> store{bench.open(), options};
 
     CHECK(picture(store) == before);
     CHECK(store.discard_changes("a"));

@@ -110,7 +110,7 @@ private:
             if (database().is_in_transaction()) database().run("ROLLBACK");
             if (!may_be_in_log) return;
             begin_.run();
-            database().run("UPDATE state SET sequence = sequence");
+            database().run("UPDATE state SET undone = undone + 1");  // SQLite skips what is equal
             end_.run();
         } catch (const std::exception&) {
             if (database().is_in_transaction()) {

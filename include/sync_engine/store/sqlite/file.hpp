@@ -67,7 +67,8 @@ inline constexpr std::string_view state_table =
     "remote_name TEXT NOT NULL, "
     "health TEXT NOT NULL, "
     "metadata TEXT NOT NULL, "
-    "schema_version INTEGER NOT NULL)";
+    "schema_version INTEGER NOT NULL, "
+    "undone INTEGER NOT NULL)";
 
 /// What a failure means for the one who has to do something about it.
 [[nodiscard]] inline std::string_view advice(const SqliteError& error) noexcept {
@@ -290,7 +291,7 @@ private:
         database_
             .prepare(
                 "INSERT INTO state VALUES (1, '', 0, 0, 'null', '', "
-                "'{\"failures\":0,\"backoff\":{},\"asked\":{}}', '{}', ?1)")
+                "'{\"failures\":0,\"backoff\":{},\"asked\":{}}', '{}', ?1, 0)")
             .bind(1, options.schema_version)
             .run();
     }
