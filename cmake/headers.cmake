@@ -79,6 +79,7 @@ set(sync_engine_headers
     include/sync_engine/testing/simulated_app.hpp
     include/sync_engine/testing/simulated_backend.hpp
     include/sync_engine/testing/simulated_device.hpp
+    include/sync_engine/testing/simulated_disk.hpp
     include/sync_engine/testing/simulated_machines.hpp
     include/sync_engine/testing/simulated_plan.hpp
     include/sync_engine/testing/simulated_scene.hpp

@@ -18,8 +18,8 @@
 #include <sync_engine/testing/faulty_remote.hpp>
 #include <sync_engine/testing/faulty_storage.hpp>
 #include <sync_engine/testing/manual_clock.hpp>
-#include <sync_engine/testing/memory_storage.hpp>
 #include <sync_engine/testing/random.hpp>
+#include <sync_engine/testing/simulated_disk.hpp>
 #include <sync_engine/testing/stepped_sync.hpp>
 
 #include <nlohmann/json.hpp>
@@ -80,8 +80,10 @@ public:
         EngineOptions engine{};
     };
 
-    SimulatedDevice(Setup device_setup, Remote<Data> backend, Faults& faults, SeededRandom random)
+    SimulatedDevice(Setup device_setup, std::shared_ptr<SimulatedDisk<Data>> empty_disk,
+                    Remote<Data> backend, Faults& faults, SeededRandom random)
         : setup(std::move(device_setup)),
+          disk(std::move(empty_disk)),
           remote(std::move(backend), faults),
           faults_(faults),
           random_(random) {}
@@ -91,7 +93,7 @@ public:
 
     /// The process starts: what is on the disk is what there is.
     void start() {
-        storage = std::make_shared<FaultyStorage<Data>>(disk, faults_);
+        storage = std::make_shared<FaultyStorage<Data>>(disk->open(), faults_);
         store = std::make_unique<LocalStore<Data>>(
             storage, StoreOptions{.clock = clock.clock(), .random = random_.source()});
         engine = std::make_unique<SyncEngine<Data>>(
@@ -101,18 +103,20 @@ public:
 
     /// The process dies: only the disk is left, and replies that are still on their way.
     void stop() {
+        disk->cut_power();
         if (sync && sync->is_waiting()) late.push_back(sync->abandon());
         sync.reset();
         engine.reset();
         store.reset();
+        storage.reset();
     }
 
     [[nodiscard]] bool is_syncing() const noexcept { return sync != nullptr; }
 
     Setup setup;
     ManualClock clock;
-    std::shared_ptr<MemoryStorage<Data>> disk = std::make_shared<MemoryStorage<Data>>();
-    std::shared_ptr<MemoryStorage<Data>> backup{};
+    std::shared_ptr<SimulatedDisk<Data>> disk;
+    std::shared_ptr<SimulatedDisk<Data>> backup{};
     FaultyRemote<Data> remote;
 
     // While it is on.

@@ -34,7 +34,7 @@ public:
         Device& device = *peer.device;
         device.start();
         device.storage->on_commit = [this, &peer](const auto& batch) { look_at(peer, batch); };
-        const auto image = device.disk->load();
+        const auto image = device.storage->load();
         peer.cursors.start(image);
         peer.completed_at = image.state.metadata.last_sync_at;
         peer.waiting.clear();

@@ -112,7 +112,8 @@ private:
                        .cursors = CursorWatch<Data>(scene_.verdicts)}));
         Peer<Data>& peer = *scene_.peers.back();
         peer.device = std::make_unique<SimulatedDevice<Data>>(
-            std::move(setup), scene_.backend.connect(), scene_.faults, SeededRandom{index + 1});
+            std::move(setup), scene_.options.disk(), scene_.backend.connect(), scene_.faults,
+            SeededRandom{index + 1});
         if (scene_.faults.happens(Fault::clock_skewed)) {
             peer.device->clock.advance(std::chrono::seconds{scene_.choices.below(241)} -
                                        std::chrono::seconds{120});

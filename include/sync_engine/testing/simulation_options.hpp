@@ -6,6 +6,7 @@
 #include <sync_engine/testing/fault.hpp>
 #include <sync_engine/testing/invariant.hpp>
 #include <sync_engine/testing/simulated_backend.hpp>
+#include <sync_engine/testing/simulated_disk.hpp>
 #include <sync_engine/testing/workload.hpp>
 
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -46,6 +48,8 @@ struct SimulationOptions {
     std::size_t rounds = 8;
     Workload<Data> workload = detail::default_workload<Data>();
     MakeBackend<Data> backend = memory_backend<Data>;
+    /// What each device keeps its records on.
+    MakeDisk<Data> disk = [] { return std::make_shared<MemoryDisk<Data>>(); };
     /// The app's resolver; none: each seed picks a strategy.
     std::optional<ConflictResolver<Data>> resolver{};
     /// Faults that are left out, whatever the seed says.
