@@ -32,9 +32,17 @@ inline constexpr std::size_t max_text_depth = max_json_depth + 8;
 
 namespace detail {
 
+/// Whether the text has brackets enough to nest deeper than `depth`; most texts have not.
+[[nodiscard]] inline bool may_nest_deeper(std::string_view text, std::size_t depth) noexcept {
+    std::size_t brackets = 0;
+    for (const char byte : text) brackets += byte == '[' || byte == '{' ? 1U : 0U;
+    return brackets > depth;
+}
+
 /// Refuses what the parser would take: nesting deeper than max_text_depth, and a NUL byte, at which
 /// it would stop and call the text complete. One pass over the bytes, before anything is built.
 inline void scan_text(std::string_view text) {
+    if (!may_nest_deeper(text, max_text_depth) && text.find('\0') == text.npos) return;
     std::size_t depth = 0;
     bool in_string = false;
     for (std::size_t at = 0; at < text.size(); ++at) {

@@ -174,15 +174,21 @@ void to_json(nlohmann::json& json, const SyncRecord<Data>& record) {
 
 namespace detail {
 
-/// The data of a record's JSON; what the app's own reader throws becomes a FormatError.
+/// The data of a record's JSON, which has been checked; what the app's own reader throws becomes a
+/// FormatError.
 template <class Data>
-[[nodiscard]] Data read_data(const nlohmann::json& value) {
-    check_json(value);
+[[nodiscard]] Data convert_data(const nlohmann::json& value) {
     try {
         return value.get<Data>();
     } catch (const std::exception& error) {
         throw FormatError(error.what());
     }
+}
+
+template <class Data>
+[[nodiscard]] Data read_data(const nlohmann::json& value) {
+    check_json(value);
+    return convert_data<Data>(value);
 }
 
 /// Fills in everything but the id.

@@ -11,7 +11,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -155,10 +157,15 @@ private:
         auto state = database().prepare(sqlite::read_state);
         if (!state.step()) throw sqlite::refused(file_.name(), "it has no state");
         image.state = sqlite::state_of(state);
+        // Rows are never more than that; erased ones have left gaps.
+        const auto most = database().integer("SELECT coalesce(max(rowid), 0) FROM records");
+        image.entries.reserve(static_cast<std::size_t>(std::min(most, largest_reserve)));
         auto rows = database().prepare(sqlite::read_records);
         while (rows.step()) image.entries.push_back(sqlite::entry_of<Data>(rows, revise));
         return image;
     }
+
+    static constexpr std::int64_t largest_reserve = 1'000'000;
 
     SqliteOptions options_;
     sqlite::File file_;

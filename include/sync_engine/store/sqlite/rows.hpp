@@ -122,12 +122,13 @@ template <class Data>
                             .version = as_count(row.integer(4)),
                             .revision = std::string{row.text(6)}};
     if (!row.is_null(1)) {
-        nlohmann::json data = parse_json(row.text(1));
+        const std::string_view text = row.text(1);
+        nlohmann::json data = parse_json(text);
+        if (detail::may_nest_deeper(text, max_json_depth)) check_json(data);
         if constexpr (std::is_same_v<Data, nlohmann::json>) {
-            check_json(data);
             record.data = std::move(data);
         } else {
-            record.data = detail::read_data<Data>(data);
+            record.data = detail::convert_data<Data>(data);
         }
     } else if (!record.is_deleted()) {
         throw FormatError("column \"data\" is NULL");

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <vector>
+
+namespace sync_engine::bench {
+
+using Microseconds = std::chrono::duration<double, std::micro>;
+
+/// How long `body` takes.
+template <class Body>
+[[nodiscard]] Microseconds time_of(const Body& body) {
+    const auto begin = std::chrono::steady_clock::now();
+    body();
+    return std::chrono::steady_clock::now() - begin;
+}
+
+[[nodiscard]] inline Microseconds median(std::vector<Microseconds> times) {
+    const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    return *middle;
+}
+
+/// Measures a reference and ours in turn, so that both meet the same machine, and prints the ratio
+/// of their medians. Each answers the time of `units` units of work.
+template <class Reference, class Ours>
+void compare(const char* work, double goal, std::size_t rounds, std::size_t units,
+             const Reference& reference, const Ours& ours) {
+    std::vector<Microseconds> theirs;
+    std::vector<Microseconds> own;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        theirs.push_back(reference());
+        own.push_back(ours());
+    }
+    const double base = median(theirs).count() / static_cast<double>(units);
+    const double time = median(own).count() / static_cast<double>(units);
+    std::printf("%-46s %9.2f %9.2f %7.2f x  (goal %.2f)\n", work, base, time, time / base, goal);
+}
+
+}  // namespace sync_engine::bench
