@@ -179,7 +179,7 @@ private:
         if (account_.openings() == openings) ++count_.opening;
         if (account_.is_in_flight()) ++count_.committing;
         // On a slow disk a child has to live longer to get anything done.
-        constexpr std::uint32_t step = 500;
+        constexpr std::uint32_t step = 2000;
         constexpr std::uint32_t limit = 60'000;
         const bool is_idle = account_.acknowledged() < 4 * count_.kills;
         if (is_idle) longest_life_ = std::min(longest_life_ + step, limit);
@@ -285,14 +285,17 @@ int run_all(std::size_t kills, std::uint64_t seed) {
     for (const Subject& subject : subjects()) {
         Victims victims(subject, seed);
         const auto began = std::chrono::steady_clock::now();
-        const Count count = victims.run(subject.name == "full" ? kills : kills / 4 + 10);
+        const std::size_t share = subject.is_planted       ? std::max<std::size_t>(kills, 200)
+                                  : subject.name == "full" ? kills
+                                                           : kills / 4 + 10;
+        const Count count = victims.run(share);
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
         std::printf("%-8s %6zu  %7zu  %10zu %8zu  %7zu %5zu %5zu  %.0f\n", subject.name.c_str(),
                     count.kills, count.opening, count.committing, count.commits, count.corrupt,
                     count.half, count.lost, static_cast<double>(count.kills) / took.count());
         std::fflush(stdout);
         // Kills that only hit idle processes would prove nothing.
-        const bool has_bitten = count.committing > 0 && count.commits > count.kills / 2;
+        const bool has_bitten = count.committing > 0 && count.commits > count.kills / 4;
         if ((count.wrong() > 0) == subject.is_planted && (has_bitten || subject.is_planted))
             continue;
         is_good = false;

@@ -46,14 +46,14 @@ class Database {
 public:
     Database(const DiskVfs& vfs, const Mode& mode) {
         constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-        require(sqlite3_open_v2("app.db", &handle_, flags, vfs.name().c_str()));
+        sqlite3* opened = nullptr;
+        const int code = sqlite3_open_v2("app.db", &opened, flags, vfs.name().c_str());
+        handle_.reset(opened);
+        require(code);
         run("PRAGMA locking_mode=EXCLUSIVE");
         run("PRAGMA journal_mode=" + mode.journal);
         run("PRAGMA synchronous=" + mode.synchronous);
     }
-    Database(const Database&) = delete;
-    Database& operator=(const Database&) = delete;
-    ~Database() { sqlite3_close(handle_); }
 
     /// The first value of the last row, as text.
     std::string run(const std::string& sql) {
@@ -62,16 +62,20 @@ public:
             *static_cast<std::string*>(out) = values[0] == nullptr ? "" : values[0];
             return 0;
         };
-        require(sqlite3_exec(handle_, sql.c_str(), keep, &value, nullptr));
+        require(sqlite3_exec(handle_.get(), sql.c_str(), keep, &value, nullptr));
         return value;
     }
 
 private:
+    struct Close {
+        void operator()(sqlite3* database) const { sqlite3_close(database); }
+    };
+
     static void require(int code) {
         if (code != SQLITE_OK) throw std::runtime_error(sqlite3_errstr(code));
     }
 
-    sqlite3* handle_ = nullptr;
+    std::unique_ptr<sqlite3, Close> handle_;
 };
 
 /// One record and its place in the outbox: both or none.

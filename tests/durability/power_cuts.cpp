@@ -105,9 +105,9 @@ public:
             begin(blank, {}, subject.open, every_deed(), body);
         } else if (is_heavy(seed)) {
             // Enough for SQLite to carry its log into the file in the middle of a commit.
-            std::vector<Deed> deeds(9, Deed::put_large);
+            std::vector<Deed> deeds(34, Deed::put_large);
             deeds.insert(deeds.begin() + 5, {Deed::sync, Deed::update});
-            begin(blank, {}, subject.open, deeds, 600'000);
+            begin(blank, {}, subject.open, deeds, 150'000);
         } else {
             begin(blank, {}, subject.open, random_deeds(chance_, 8), body);
             const Instant& cut =
@@ -181,7 +181,7 @@ private:
         const std::size_t cases = instants.size() * patterns;
         // Several stories, however few cuts there are.
         const std::size_t share =
-            Story::is_heavy(seed) ? 300 : std::max<std::size_t>(cuts / 4, 400);
+            Story::is_heavy(seed) ? 200 : std::max<std::size_t>(cuts / 4, 400);
         std::size_t stride = std::max<std::size_t>(cases / share, 1);
         while (stride % 2 == 0 || stride % 3 == 0) ++stride;  // or some patterns would never come
         for (std::size_t each = seed % patterns; each < cases && count_.cuts < cuts;
@@ -198,7 +198,9 @@ private:
 
     /// The power goes while the storage is opened after a cut, and closed.
     void cut_again(const PowerLife& opened, Place place) {
-        for (std::size_t each = 0; each < opened.instants().size(); ++each) {
+        constexpr std::size_t enough = 40;  // of those that carry a long log into the file
+        const std::size_t all = opened.instants().size();
+        for (std::size_t each = 0; each < all; each += 1 + all / enough) {
             place.again = {each, static_cast<unsigned>(each + place.instant) % 40};
             judge(opened.instants()[each], place.again->second, place);
         }
@@ -265,7 +267,7 @@ int run_all(std::size_t cuts) {
     std::printf("storage      cuts  corrupt  half   lost  cuts a second\n");
     for (const Subject& subject : subjects()) {
         // The others only have to be caught.
-        const std::size_t share = subject.name == "full" ? cuts : std::min<std::size_t>(cuts, 1000);
+        const std::size_t share = subject.name == "full" ? cuts : std::min<std::size_t>(cuts, 400);
         PowerCuts power(subject);
         const auto began = std::chrono::steady_clock::now();
         const Count& count = power.run(share);
