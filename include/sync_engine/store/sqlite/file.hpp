@@ -284,8 +284,9 @@ private:
     }
 
     void create(const Options& options) {
-        database_.run("PRAGMA application_id = " + std::to_string(application_id));
-        database_.run("PRAGMA user_version = " + std::to_string(format_version));
+        database_.run("PRAGMA application_id = 0x53794E65");
+        database_.run("PRAGMA user_version = 1");
+        require_ours(database_);  // what is written here is what is asked for there
         database_.run(records_table);
         database_.run(state_table);
         database_
