@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#if __has_include(<unistd.h>)
+#ifndef _WIN32
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,7 +184,7 @@ TEST_CASE("a second opener is told that the file is open, and the first goes on"
 
 TEST_CASE("a second opener that was refused does not unlock the file for other processes",
           "[store]") {
-#if __has_include(<unistd.h>)
+#ifndef _WIN32
     const TemporaryFolder folder;
     const LocalStore<> first{storage(folder / "app.db")};
     CHECK_THROWS_AS(storage(folder / "app.db"), StorageError);
@@ -399,7 +399,7 @@ TEST_CASE("a file that is deleted or moved under a store takes no more edits", "
 
 TEST_CASE("an edit that the disk has no room for is refused whole, and later ones go on",
           "[store]") {
-#if __has_include(<unistd.h>)
+#ifndef _WIN32
     const TemporaryFolder folder;
     {
         LocalStore<> store{storage(folder / "app.db")};
@@ -424,7 +424,7 @@ TEST_CASE("an edit that the disk has no room for is refused whole, and later one
 }
 
 TEST_CASE("a file that may not be written is refused", "[store]") {
-#if __has_include(<unistd.h>)
+#ifndef _WIN32
     const TemporaryFolder folder;
     make_store(folder / "app.db");
     fs::permissions(folder / "app.db",

@@ -16,7 +16,7 @@
 #include <system_error>
 #include <utility>
 
-#if __has_include(<unistd.h>)
+#ifndef _WIN32
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -147,7 +147,7 @@ inline constexpr std::string_view state_table =
 
 /// Makes an empty file that only its owner may read. SQLite would leave that to the umask.
 inline void create_private([[maybe_unused]] const std::string& file) {
-#if __has_include(<unistd.h>)
+#ifndef _WIN32
     const int created =
         ::open(file.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_RDWR, S_IRUSR | S_IWUSR);
     if (created >= 0) ::close(created);  // else it is there already, or SQLite says what is wrong
