@@ -279,13 +279,20 @@ private:
     std::string first_;
 };
 
+/// Kills that only hit idle processes would prove nothing.
+bool has_bitten(const Count& count) {
+    constexpr std::size_t enough = 200;  // for one of them to hit a commit, on the fastest disk
+    return count.commits > count.kills / 4 && (count.committing > 0 || count.kills < enough);
+}
+
 int run_all(std::size_t kills, std::uint64_t seed) {
     bool is_good = true;
     std::printf("storage   kills  opening  committing  commits  corrupt  half  lost  a second\n");
     for (const Subject& subject : subjects()) {
         Victims victims(subject, seed);
         const auto began = std::chrono::steady_clock::now();
-        const std::size_t share = subject.is_planted       ? std::max<std::size_t>(kills, 200)
+        // A planted one is left as soon as it is caught.
+        const std::size_t share = subject.is_planted       ? std::max<std::size_t>(kills, 2000)
                                   : subject.name == "full" ? kills
                                                            : kills / 4 + 10;
         const Count count = victims.run(share);
@@ -294,13 +301,11 @@ int run_all(std::size_t kills, std::uint64_t seed) {
                     count.kills, count.opening, count.committing, count.commits, count.corrupt,
                     count.half, count.lost, static_cast<double>(count.kills) / took.count());
         std::fflush(stdout);
-        // Kills that only hit idle processes would prove nothing.
-        const bool has_bitten = count.committing > 0 && count.commits > count.kills / 4;
-        if ((count.wrong() > 0) == subject.is_planted && (has_bitten || subject.is_planted))
+        if (subject.is_planted ? count.wrong() > 0 : count.wrong() == 0 && has_bitten(count))
             continue;
         is_good = false;
         std::printf("not as promised: %s\n", victims.first_finding().empty()
-                                                 ? "nothing was seen"
+                                                 ? "nothing that proves anything was seen"
                                                  : victims.first_finding().c_str());
     }
     return is_good ? 0 : 1;

@@ -42,7 +42,9 @@ public:
     /// Judges what a storage shows, and takes it for what was told from now on.
     Finding open(const Picture& found) {
         const Finding finding = judge(found);
-        if (finding != Finding::intact) {
+        if (finding == Finding::intact) {
+            page_->in_flight = page_->acknowledged.load();  // it never was, and may not come later
+        } else {
             begin(found);
             acknowledge();
         }
