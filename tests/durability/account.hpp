@@ -34,6 +34,7 @@ public:
     /// A storage shows this now, and nothing else may be seen later.
     void open(Picture found) {
         ++version_;
+        past_.insert(past_.end(), told_.begin(), told_.end());
         told_ = {std::make_shared<const Picture>(std::move(found))};
         in_flight_.reset();
         failed_.clear();
@@ -62,9 +63,13 @@ public:
         if (is_found(told_.back())) return Finding::intact;
         if (is_found(in_flight_)) return Finding::in_flight;
         if (std::any_of(failed_.begin(), failed_.end(), is_found)) return Finding::undone;
-        if (std::any_of(told_.begin(), told_.end(), is_found)) return Finding::lost;
-        return Finding::half;
+        const bool was_there = std::any_of(told_.begin(), told_.end(), is_found) ||
+                               std::any_of(past_.begin(), past_.end(), is_found);
+        return was_there ? Finding::lost : Finding::half;
     }
+
+    /// Whether the app waits for a commit.
+    [[nodiscard]] bool is_in_flight() const noexcept { return in_flight_ != nullptr; }
 
     /// Goes up whenever the app is told something, or asks for something.
     [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
@@ -78,6 +83,7 @@ public:
 private:
     using Known = std::shared_ptr<const Picture>;
 
+    std::vector<Known> past_{};  // before the storage was opened
     std::vector<Known> told_{std::make_shared<const Picture>(picture_of({}))};
     Known in_flight_{};
     std::vector<Known> failed_{};  // since the last commit that did not

@@ -100,7 +100,7 @@ public:
     Story(const Subject& subject, std::uint64_t seed) : world_(seed), chance_(seed + 1) {
         // Salts of SQLite's log, so that a cut can be repeated.
         sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(seed + 1), nullptr);
-        const Disk blank{Device{.powersafe_overwrite = seed % 2 == 0}};
+        const Disk blank{Device{.powersafe_overwrite = seed % 4 < 3}};
         if (seed == 0) {
             begin(blank, {}, subject.open, every_deed(), body);
         } else if (is_heavy(seed)) {
@@ -110,10 +110,11 @@ public:
             begin(blank, {}, subject.open, deeds, 150'000);
         } else {
             begin(blank, {}, subject.open, random_deeds(chance_, 8), body);
-            const Instant& cut =
-                instants()[chance_.below(static_cast<std::uint32_t>(instants().size()))];
-            const Disk disk = cut.disk.after_cut(chance_.below(100));
-            begin(disk, Account(cut.account), subject.open, random_deeds(chance_, 25), body);
+            const bool dies_alone = seed % 4 == 1;
+            const Instant& end = instants()[dies_alone ? before_a_sync() : any_instant()];
+            // Of a process that dies alone, the system still has what was not synced.
+            const Disk disk = dies_alone ? end.disk : end.disk.after_cut(chance_.below(100));
+            begin(disk, Account(end.account), subject.open, random_deeds(chance_, 25), body);
         }
     }
 
@@ -130,6 +131,23 @@ private:
         auto next = std::make_unique<PowerLife>(disk, account, open);
         next->run(world_, deeds, large_body);
         life_ = std::move(next);
+    }
+
+    std::size_t any_instant() {
+        return chance_.below(static_cast<std::uint32_t>(instants().size()));
+    }
+
+    /// The process dies when a commit is written and not yet synced: the next one finds it.
+    std::size_t before_a_sync() {
+        const auto waits = [&](std::size_t at) {
+            return at < instants().size() && instants()[at].account.is_in_flight();
+        };
+        std::size_t at = any_instant();
+        for (std::size_t tried = 0; tried < instants().size(); ++tried) {
+            if (waits(at) && waits(at + 1) && !waits(at + 2)) break;
+            at = (at + 1) % instants().size();
+        }
+        return at;
     }
 
     World world_;
