@@ -184,6 +184,8 @@ public:
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] Database& database() noexcept { return database_; }
+    /// Whether the last process did not close the file: its newest commits were in the log alone.
+    [[nodiscard]] bool was_left_open() const noexcept { return has_log_; }
 
 private:
     [[nodiscard]] Database opened(const Options& options) {
