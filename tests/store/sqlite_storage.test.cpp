@@ -219,7 +219,6 @@ TEST_CASE("opening waits as long as it is told to while another program writes",
     CHECK_THROWS_WITH(storage(folder / "app.db"), Contains("open elsewhere"));
 
     other.run("ROLLBACK");
-    sqlite3_close(nullptr);
 }
 
 TEST_CASE("a link is not followed, but a folder that is one is", "[store]") {
@@ -451,12 +450,7 @@ TEST_CASE("a file that may not be written is refused", "[store]") {
 }
 
 TEST_CASE("data that cannot be written fails the edit, and names the record", "[store]") {
-    struct Broken {
-        int n = 0;
-        bool operator==(const Broken&) const = default;
-    };
     const TemporaryFolder folder;
-    LocalStore<> store{storage(folder / "app.db")};
     Entry<> entry;
     auto record = note("bad", "one");
     record.data = json::binary({1, 2});
