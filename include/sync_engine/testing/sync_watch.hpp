@@ -53,7 +53,7 @@ public:
         watch.pulled = [this, &peer](const PullRequest& request, const PullPage<Data>& page) {
             for (const auto& record : page.records) {
                 scene_.ledger.at_remote(record);
-                if (is_like_our_own(peer, record)) scene_.ledger.kept(record);
+                note_look_alike(peer, record);
             }
             peer.cursors.pulled(request, page);
         };
@@ -125,12 +125,14 @@ private:
 
     /// A deletion without a time that nobody can tell from the echo of one that we sent ourselves,
     /// before an edit that we made since: the edit stays.
-    static bool is_like_our_own(Peer<Data>& peer, const Record& remote) {
-        if (!remote.is_deleted() || remote.updated_at != Timestamp{}) return false;
+    void note_look_alike(Peer<Data>& peer, const Record& remote) {
+        if (!remote.is_deleted() || remote.updated_at != Timestamp{}) return;
         const auto entry = peer.store().read({remote.id}).front();
-        return entry && entry->is_visible() &&
-               std::any_of(entry->sent.begin(), entry->sent.end(),
-                           [](const auto& sent) { return sent.record->is_deleted(); });
+        if (!entry || !entry->is_visible()) return;
+        const bool has_sent_one =
+            std::any_of(entry->sent.begin(), entry->sent.end(),
+                        [](const auto& sent) { return sent.record->is_deleted(); });
+        if (has_sent_one) scene_.ledger.kept(*entry->local);
     }
 
     void note_fault(Peer<Data>& peer, Fault fault, const std::string& id) {
@@ -172,7 +174,7 @@ private:
             }
             for (const Record* side : {&local, &remote}) {
                 scene_.ledger.revived(*side);
-                if (local.is_deleted() || remote.is_deleted()) scene_.ledger.kept(*side);
+                if (local.is_deleted() || remote.is_deleted()) scene_.keep_against_deletion(*side);
             }
             scene_.meanwhile(peer);
         }

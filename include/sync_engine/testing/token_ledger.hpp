@@ -61,11 +61,9 @@ public:
     }
 
     /// Somebody decided against a deletion; others may still accept it, or repeat it, before they
-    /// hear of that, and what they still have to send may go over the state that was decided for.
+    /// hear of that.
     void kept(const SyncRecord<Data>& record) {
-        for (auto& fate : fates_) {
-            if (fate.id == record.id) fate.is_contested = true;
-        }
+        for (const Token token : tokens(record)) fates_[token].is_contested = true;
     }
 
     /// What only this device had may be gone: its disk was put back, or its store cleared.
