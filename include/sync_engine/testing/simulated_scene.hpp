@@ -82,16 +82,6 @@ struct Scene {
     /// Something happens while a callback or hook of this device runs. No lock may be held.
     std::function<void(Peer<Data>&)> meanwhile{};
 
-    /// Somebody decides against a deletion. What others still have to send of the record may go
-    /// over that decision: they cannot see that it was there, and deleted, in between.
-    void keep_against_deletion(const SyncRecord<Data>& kept) {
-        ledger.kept(kept);
-        for (const auto& peer : peers) {
-            const auto entry = peer->store().read({kept.id}).front();
-            if (entry && entry->is_dirty()) ledger.kept(*entry->local);
-        }
-    }
-
     [[nodiscard]] Peer<Data>& somebody() {
         return *peers[choices.below(static_cast<std::uint32_t>(peers.size()))];
     }
@@ -122,7 +112,7 @@ void account_for(Scene<Data>& scene, const Peer<Data>& peer, const SyncRecord<Da
         scene.ledger.deleted(peer.index, remote);
     } else {
         scene.ledger.revived(winner);
-        if (local.is_deleted() || remote.is_deleted()) scene.keep_against_deletion(winner);
+        if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
     }
 }
 

@@ -174,7 +174,7 @@ private:
             }
             for (const Record* side : {&local, &remote}) {
                 scene_.ledger.revived(*side);
-                if (local.is_deleted() || remote.is_deleted()) scene_.keep_against_deletion(*side);
+                if (local.is_deleted() || remote.is_deleted()) scene_.ledger.kept(*side);
             }
             scene_.meanwhile(peer);
         }
