@@ -55,17 +55,11 @@ std::shared_ptr<Storage<Json>> open_sqlite(const std::string& vfs) {
     return sqlite_storage<Json>("app.db", {.vfs = vfs});
 }
 
-template <class Planted>
-OpenStorage planted() {
-    return [](const std::string& vfs) -> std::shared_ptr<Storage<Json>> {
-        return std::make_shared<Planted>(open_sqlite(vfs));
-    };
-}
-
 std::vector<Subject> subjects() {
-    return {{.name = "sqlite", .open = open_sqlite},
-            {.name = "hopeful", .open = planted<HopefulStorage>(), .is_planted = true},
-            {.name = "stubborn", .open = planted<StubbornStorage>(), .is_planted = true}};
+    return {
+        {.name = "sqlite", .open = open_sqlite},
+        {.name = "hopeful", .open = planted<HopefulStorage>(open_sqlite), .is_planted = true},
+        {.name = "stubborn", .open = planted<StubbornStorage>(open_sqlite), .is_planted = true}};
 }
 
 /// The ways in which one call may fail, and the app may go on.

@@ -26,6 +26,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -54,13 +55,6 @@ struct Subject {
     bool is_planted = false;
 };
 
-template <class Planted>
-Open planted() {
-    return [](const auto& path) -> StoragePtr {
-        return std::make_shared<Planted>(sqlite_storage<Json>(path));
-    };
-}
-
 std::vector<Subject> subjects() {
     const auto full = [](const auto& path) { return sqlite_storage<Json>(path); };
     const auto normal = [](const auto& path) {
@@ -69,8 +63,8 @@ std::vector<Subject> subjects() {
     // A process that dies takes nothing along that the system was given: normal loses nothing here.
     return {{.name = "full", .open = full},
             {.name = "normal", .open = normal},
-            {.name = "eager", .open = planted<EagerStorage>(), .is_planted = true},
-            {.name = "halving", .open = planted<HalvingStorage>(), .is_planted = true}};
+            {.name = "eager", .open = planted<EagerStorage>(full), .is_planted = true},
+            {.name = "halving", .open = planted<HalvingStorage>(full), .is_planted = true}};
 }
 
 struct Count {
@@ -171,7 +165,7 @@ private:
         const std::uint64_t seed = random_();
         const pid_t child = start([&] { live(seed); });
         const bool is_from_opening = random_.below(3) != 0;  // or from its birth: to hit openings
-        if (is_from_opening) await_opening(child, openings);
+        if (is_from_opening) await_opening();
         std::this_thread::sleep_for(std::chrono::microseconds(random_.below(longest_life_)));
         kill(child, SIGKILL);
         end(child);
@@ -195,8 +189,12 @@ private:
     }
 
     pid_t start(const std::function<void()>& body) {
+        int ends[2];
+        if (pipe(ends) != 0) throw std::runtime_error("no pipe can be made");
         const pid_t child = fork();
         if (child < 0) throw std::runtime_error("no process can be made");
+        close(ends[child != 0 ? 1 : 0]);
+        bell_ = ends[child != 0 ? 0 : 1];
         if (child != 0) return child;
         try {
             body();
@@ -206,18 +204,17 @@ private:
         _exit(0);
     }
 
-    void await_opening(pid_t child, std::uint64_t openings) const {
-        while (account_.openings() == openings && !page_->is_wrong) {
-            std::this_thread::sleep_for(std::chrono::microseconds(100));
-            siginfo_t info{};
-            waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
-            if (info.si_pid != 0) return;
+    /// Returns when the child has opened the file, or is dead.
+    void await_opening() const {
+        char ring = 0;
+        while (read(bell_, &ring, 1) < 0 && errno == EINTR) {
         }
     }
 
     void end(pid_t child) {
         int status = 0;
         waitpid(child, &status, 0);
+        close(bell_);
         if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
             report(Finding::undone,
                    "the process died of signal " + std::to_string(WTERMSIG(status)));
@@ -259,6 +256,7 @@ private:
         if (!storage->difference_found().empty()) {
             report(storage->finding(), storage->difference_found());
         }
+        if (write(bell_, "", 1) != 1) throw std::runtime_error("the parent is gone");
         return app;
     }
 
@@ -274,6 +272,7 @@ private:
     SharedAccount account_;
     SharedPage<Page> page_;
     std::unique_ptr<World> world_;
+    int bell_ = -1;                      // a pipe: the child rings when it has opened the file
     std::uint32_t longest_life_ = 6000;  // microseconds
     Count count_;
     std::string first_;

@@ -120,4 +120,12 @@ public:
     }
 };
 
+/// Opens storages that cheat, over those that `open` opens.
+template <class Planted, class Open>
+[[nodiscard]] auto planted(Open open) {
+    return [open](const auto& place) -> std::shared_ptr<Storage<nlohmann::json>> {
+        return std::make_shared<Planted>(open(place));
+    };
+}
+
 }  // namespace sync_engine::test

@@ -49,20 +49,13 @@ std::shared_ptr<Storage<Json>> open_sqlite(const std::string& vfs, Durability du
     return sqlite_storage<Json>("app.db", {.durability = durability, .vfs = vfs});
 }
 
-template <class Planted>
-OpenStorage planted() {
-    return [](const std::string& vfs) -> std::shared_ptr<Storage<Json>> {
-        return std::make_shared<Planted>(open_sqlite(vfs, Durability::full));
-    };
-}
-
 std::vector<Subject> subjects() {
     const auto full = [](const auto& vfs) { return open_sqlite(vfs, Durability::full); };
     const auto normal = [](const auto& vfs) { return open_sqlite(vfs, Durability::normal); };
     return {{.name = "full", .open = full},
             {.name = "normal", .open = normal, .must_lose = true},
-            {.name = "eager", .open = planted<EagerStorage>(), .must_lose = true},
-            {.name = "halving", .open = planted<HalvingStorage>(), .must_tear = true}};
+            {.name = "eager", .open = planted<EagerStorage>(full), .must_lose = true},
+            {.name = "halving", .open = planted<HalvingStorage>(full), .must_tear = true}};
 }
 
 /// Where the power goes: enough to make it go there again.

@@ -113,6 +113,14 @@ TEST_CASE("records come back in the order in which they arrived", "[store]") {
           std::vector<std::string>{"c", "a", "b"});
 }
 
+TEST_CASE("rows come back whatever their numbers are", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "app.db");
+    run_sql(folder / "app.db", "UPDATE records SET rowid = -rowid");
+
+    CHECK(LocalStore<>{storage(folder / "app.db")}.count() == 3);
+}
+
 TEST_CASE("the sqlite3 tool can read the records and the state", "[store]") {
     const TemporaryFolder folder;
     {

@@ -185,6 +185,7 @@ template <class Data>
     }
 }
 
+/// The same for a value that has not been checked.
 template <class Data>
 [[nodiscard]] Data read_data(const nlohmann::json& value) {
     check_json(value);

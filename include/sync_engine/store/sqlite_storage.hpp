@@ -10,13 +10,16 @@
 #include <sync_engine/store/storage.hpp>
 
 #include <nlohmann/json.hpp>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -164,8 +167,10 @@ private:
         image.state = sqlite::state_of(state);
         // Rows are never more than that; erased ones have left gaps.
         const auto most = database().integer("SELECT coalesce(max(rowid), 0) FROM records");
-        image.entries.reserve(static_cast<std::size_t>(std::min(most, largest_reserve)));
+        image.entries.reserve(
+            static_cast<std::size_t>(std::clamp(most, std::int64_t{0}, largest_reserve)));
         auto rows = database().prepare(sqlite::read_records);
+        rows.bind(1, std::numeric_limits<std::int64_t>::min()).bind(2, most);
         while (rows.step()) image.entries.push_back(sqlite::entry_of<Data>(rows, revise));
         return image;
     }

@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -46,10 +47,6 @@ public:
     }
     Statement& bind(int place, std::int64_t number) {
         check(sqlite3_bind_int64(handle_.get(), place, number));
-        return *this;
-    }
-    Statement& bind_null(int place) {
-        check(sqlite3_bind_null(handle_.get(), place));
         return *this;
     }
 

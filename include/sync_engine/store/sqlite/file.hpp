@@ -7,7 +7,6 @@
 
 #include <sqlite3.h>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -154,6 +153,18 @@ inline void create_private([[maybe_unused]] const std::string& file) {
 #endif
 }
 
+/// A file may have been made by somebody who means harm: nothing in it may run, and no statement of
+/// ours may change what SQLite relies on.
+inline void distrust(Database& database) {
+    database.configure(SQLITE_DBCONFIG_DEFENSIVE, true);
+    database.configure(SQLITE_DBCONFIG_TRUSTED_SCHEMA, false);
+    database.configure(SQLITE_DBCONFIG_ENABLE_TRIGGER, false);
+    database.configure(SQLITE_DBCONFIG_ENABLE_VIEW, false);
+    database.set_limit(SQLITE_LIMIT_ATTACHED, 0);
+    database.run("PRAGMA cell_size_check = ON");
+    database.run("PRAGMA mmap_size = 0");
+}
+
 /// A file of ours: opened, checked, and locked until it is closed.
 class File {
 public:
@@ -242,7 +253,7 @@ private:
         if (sqlite3_db_readonly(database_.handle(), "main") == 1) {
             throw SqliteError(SQLITE_READONLY, sqlite3_errstr(SQLITE_READONLY));
         }
-        distrust();
+        distrust(database_);
         sqlite3_busy_timeout(database_.handle(), static_cast<int>(options.patience.count()));
         // No other process gets in until this one closes; and no shared memory beside the file.
         database_.run("PRAGMA locking_mode = EXCLUSIVE");
@@ -266,18 +277,6 @@ private:
             database_.run("PRAGMA synchronous = NORMAL");
         }
         if (has_log_) require_integrity();
-    }
-
-    /// The file may have been made by somebody who means harm: nothing in it may run, and no
-    /// statement of ours may change what SQLite relies on.
-    void distrust() {
-        database_.configure(SQLITE_DBCONFIG_DEFENSIVE, true);
-        database_.configure(SQLITE_DBCONFIG_TRUSTED_SCHEMA, false);
-        database_.configure(SQLITE_DBCONFIG_ENABLE_TRIGGER, false);
-        database_.configure(SQLITE_DBCONFIG_ENABLE_VIEW, false);
-        database_.set_limit(SQLITE_LIMIT_ATTACHED, 0);
-        database_.run("PRAGMA cell_size_check = ON");
-        database_.run("PRAGMA mmap_size = 0");
     }
 
     [[nodiscard]] bool is_blank() {

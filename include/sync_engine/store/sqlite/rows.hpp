@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,10 +33,12 @@ inline constexpr std::string_view write_record =
     "tags = ?6, revision = ?7, sequence = ?8, is_clean = ?9, conflicted = ?10, "
     "pulled_since_ack = ?11, absent_once = ?12, background = ?13";
 
-/// In order of arrival: an entry that is written again keeps its place.
+/// The rows between two numbers, both included, each with its number last. In order of arrival: an
+/// entry that is written again keeps its place.
 inline constexpr std::string_view read_records =
     "SELECT id, data, status, updated_at, version, tags, revision, sequence, is_clean, "
-    "conflicted, pulled_since_ack, absent_once, background FROM records ORDER BY rowid";
+    "conflicted, pulled_since_ack, absent_once, background, rowid FROM records "
+    "WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid";
 
 inline constexpr std::string_view write_state =
     "UPDATE state SET store_id = ?1, sequence = ?2, epoch = ?3, cursor = ?4, remote_name = ?5, "

@@ -39,13 +39,13 @@ public:
         : database_(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, vfs),
           visitor_(visitor) {
         database_.configure(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        database_.configure(SQLITE_DBCONFIG_TRUSTED_SCHEMA, false);
-        database_.configure(SQLITE_DBCONFIG_ENABLE_TRIGGER, false);
-        database_.configure(SQLITE_DBCONFIG_ENABLE_VIEW, false);
-        // Otherwise SQLite reads nothing of a file that is shorter than its header says.
+        distrust(database_);
+        // Otherwise SQLite reads nothing of a file that is shorter than its header says. Nothing is
+        // written here, so nothing has to be defended.
+        database_.configure(SQLITE_DBCONFIG_DEFENSIVE, false);
         database_.configure(SQLITE_DBCONFIG_WRITABLE_SCHEMA, true);
         database_.run("PRAGMA locking_mode = EXCLUSIVE");
-        (void)database_.prepare(range);  // throws where there is no such table
+        (void)database_.prepare(read_records);  // throws where there is no such table
     }
 
     [[nodiscard]] SalvageReport run() {
@@ -58,7 +58,7 @@ private:
     /// Reads the rows from `first` to `last`; where one cannot be read, its two halves apart.
     void scan(std::int64_t first, std::int64_t last) {
         try {
-            Statement rows = database_.prepare(range);
+            Statement rows = database_.prepare(read_records);
             rows.bind(1, first).bind(2, last);
             while (rows.step()) {
                 first = rows.integer(13) + 1;
@@ -125,10 +125,6 @@ private:
         }
     }
 
-    static constexpr std::string_view range =
-        "SELECT id, data, status, updated_at, version, tags, revision, sequence, is_clean, "
-        "conflicted, pulled_since_ack, absent_once, background, rowid FROM records "
-        "WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid";
     // Where nothing tells how many there are. Each row that cannot be read costs one attempt.
     static constexpr std::int64_t most_rows = 1'000'000;
 
