@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <sync_engine/store/edit_rules.hpp>
 #include <sync_engine/sync/judge.hpp>
 
 #include "support/catch.hpp"
@@ -389,6 +390,19 @@ TEST_CASE("an edit that only got another name since is acknowledged with what wa
     CHECK(result.judgement == Judgement::acknowledged);
     CHECK(result.entry->is_clean());
     CHECK(result.entry->base->revision == "r10");
+}
+
+TEST_CASE("an ack leaves what was to be pushed again as it is, although the content is the same",
+          "[sync]") {
+    Entry entry = rules::marked_modified(staged(state("base", 5, "r5"), "edit"), moment);
+    entry.sequence = 8;
+
+    const auto result = judged(entry, state("edit", 6, "r6"));
+
+    REQUIRE(result.judgement == Judgement::acknowledged);
+    CHECK(result.entry->is_dirty());
+    CHECK(result.entry->base->revision == "r6");
+    CHECK(result.entry->local->version > 6);
 }
 
 // Last: three versions.
