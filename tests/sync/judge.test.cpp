@@ -235,6 +235,19 @@ TEST_CASE("base as it is leaves the edit as it is, also where no clock could lif
     CHECK(result.entry->pulled_since_ack);
 }
 
+TEST_CASE("base under higher stamps lifts the edit on top of it, as another edit", "[sync]") {
+    const Entry entry = edited(state("base", 5, "r5"), "edit");
+    const auto restamped = state("server's wording", 50, "r5");
+
+    const auto result = judged(entry, restamped);
+
+    REQUIRE(result.judgement == Judgement::adopted);
+    CHECK(result.entry->local->data == "edit");
+    CHECK(result.entry->local->version > restamped.version);
+    CHECK(result.entry->local->updated_at > restamped.updated_at);
+    CHECK(result.entry->sequence == sync_engine::next_sequence);
+}
+
 TEST_CASE("the revision of base comes before the echo", "[sync]") {
     // What is sent and not answered happens to be what the server made of base.
     const auto result = judged(staged(state("base", 5, "r5"), "edit"), state("edit", 5, "r5"));
