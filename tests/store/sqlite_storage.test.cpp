@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <sync_engine/store/sqlite_storage.hpp>
 
+#include "durability/disk.hpp"
+#include "durability/disk_vfs.hpp"
 #include "store/test_store.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
@@ -163,6 +165,22 @@ TEST_CASE("a file opens whose process died while the log was folded in", "[store
     write_bytes(folder / "copy.db", half);
 
     CHECK(LocalStore<>{storage(folder / "copy.db")}.count() == 103);
+}
+
+TEST_CASE("an edit outlives the power also in a log that a process made that died", "[store]") {
+    DiskVfs first;
+    const auto dead = sqlite_storage<>("app.db", {.vfs = first.name()});
+    (void)dead->load();
+    const Disk left = first.disk();  // its log has a name, which nobody has flushed yet
+
+    DiskVfs second{left};
+    LocalStore<> store{sqlite_storage<>("app.db", {.vfs = second.name()})};
+    store.put(note("a", "one"));
+    for (unsigned pattern = 0; pattern < 8; ++pattern) {
+        CAPTURE(pattern);
+        DiskVfs third{second.disk().after_cut(pattern)};
+        CHECK(LocalStore<>{sqlite_storage<>("app.db", {.vfs = third.name()})}.count() == 1);
+    }
 }
 
 TEST_CASE("nobody but its owner may read the file and its log", "[store]") {

@@ -68,13 +68,7 @@ public:
 
     [[nodiscard]] StorageImage<Data> load() override {
         auto image = file_.translated([&] { return load_migrated(); });
-        // The file is one of ours and whole: from now on, closing may tidy up.
-        database().configure(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
-        // The process may have died between a commit and its flush: what is shown from now on must
-        // not go when the power goes.
-        if (file_.was_left_open()) {
-            file_.translated([&] { database().run("PRAGMA wal_checkpoint(TRUNCATE)"); });
-        }
+        file_.accept();
         return image;
     }
 

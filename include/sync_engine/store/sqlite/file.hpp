@@ -134,14 +134,19 @@ inline constexpr std::string_view state_table =
     return uri + "?immutable=1";
 }
 
-/// Whether there is a file with anything in it.
-[[nodiscard]] inline bool has_content(const std::string& file, const std::string& vfs) {
+/// Asks the VFS of this name about a file, as SQLite does (SQLITE_ACCESS_...).
+[[nodiscard]] inline bool can_access(const std::string& file, const std::string& vfs, int how) {
     sqlite3_vfs* system = sqlite3_vfs_find(vfs.empty() ? nullptr : vfs.c_str());
     if (system == nullptr) throw StorageError("SQLite knows no VFS " + quoted(vfs));
-    int found = 0;
-    const int result = system->xAccess(system, file.c_str(), SQLITE_ACCESS_EXISTS, &found);
+    int can = 0;
+    const int result = system->xAccess(system, file.c_str(), how, &can);
     if (result != SQLITE_OK) throw SqliteError(result, sqlite3_errstr(result));
-    return found != 0;
+    return can != 0;
+}
+
+/// Whether there is a file with anything in it.
+[[nodiscard]] inline bool has_content(const std::string& file, const std::string& vfs) {
+    return can_access(file, vfs, SQLITE_ACCESS_EXISTS);
 }
 
 /// Makes an empty file that only its owner may read. SQLite would leave that to the umask.
@@ -195,14 +200,25 @@ public:
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] Database& database() noexcept { return database_; }
-    /// Whether the last process did not close the file: its newest commits were in the log alone.
-    [[nodiscard]] bool was_left_open() const noexcept { return has_log_; }
+    /// To be called once all of the file was read and understood: from now on, closing may tidy up.
+    ///
+    /// A log that a dead process has left is folded in and made anew. It may hold a commit that
+    /// was never flushed, and what is shown from now on must not go when the power goes; and its
+    /// very name may not be safe yet, which SQLite sees to only for a log that it has made.
+    void accept() {
+        database_.configure(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        if (!is_log_inherited_) return;
+        translated([&] { database_.run("PRAGMA journal_mode = DELETE"); });
+        translated([&] { use_log(); });
+        is_log_inherited_ = false;
+    }
 
 private:
     [[nodiscard]] Database opened(const Options& options) {
         return translated([&] {
             const bool exists = has_content(name_, options.vfs);
             has_log_ = has_content(name_ + "-wal", options.vfs);
+            is_log_inherited_ = can_access(name_ + "-wal", options.vfs, SQLITE_ACCESS_READWRITE);
             if (!exists && has_log_) {
                 throw refused(
                     name_, "the file is missing or empty, but its log " + quoted(name_ + "-wal") +
@@ -270,9 +286,7 @@ private:
             require_tables();
         }
         database_.run("COMMIT");
-        if (database_.text("PRAGMA journal_mode = WAL") != "wal") {
-            throw refused(name_, "there is no write-ahead log on this file system");
-        }
+        use_log();
         if (options.durability == Durability::normal) {
             database_.run("PRAGMA synchronous = NORMAL");
         }
@@ -310,6 +324,12 @@ private:
         }
     }
 
+    void use_log() {
+        if (database_.text("PRAGMA journal_mode = WAL") != "wal") {
+            throw refused(name_, "there is no write-ahead log on this file system");
+        }
+    }
+
     /// The last process did not close the file.
     void require_integrity() {
         const std::string found = database_.text("PRAGMA quick_check(1)");
@@ -319,7 +339,8 @@ private:
     }
 
     std::string name_;
-    bool has_log_ = false;
+    bool has_log_ = false;           // with something in it
+    bool is_log_inherited_ = false;  // perhaps an empty one
     Database database_;
 };
 
