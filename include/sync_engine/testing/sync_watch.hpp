@@ -123,16 +123,21 @@ private:
         if (verdict->kind == VerdictKind::rejected) peer.pushes.blame(id, true);
     }
 
-    /// A deletion without a time that nobody can tell from the echo of one that we sent ourselves,
-    /// before an edit that we made since: the edit stays.
+    /// Two states of a remote that nobody can tell from what the store has seen, while it has an
+    /// edit on its way: a deletion without a time, after one that we sent ourselves; and base's
+    /// content with another revision, which somebody may have deleted and made again in between.
+    /// The edit stays.
     void note_look_alike(Peer<Data>& peer, const Record& remote) {
-        if (!remote.is_deleted() || remote.updated_at != Timestamp{}) return;
         const auto entry = peer.store().read({remote.id}).front();
-        if (!entry || !entry->is_visible()) return;
-        const bool has_sent_one =
+        if (!entry || !entry->is_visible() || entry->sent.empty()) return;
+        const bool sent_deletion =
             std::any_of(entry->sent.begin(), entry->sent.end(),
                         [](const auto& sent) { return sent.record->is_deleted(); });
-        if (has_sent_one) scene_.ledger.kept(*entry->local);
+        const bool untimed = remote.is_deleted() && remote.updated_at == Timestamp{};
+        const bool made_again = !remote.is_deleted() && entry->base &&
+                                entry->base->revision != remote.revision &&
+                                same_content(*entry->base, remote);
+        if ((untimed && sent_deletion) || made_again) scene_.ledger.kept(*entry->local);
     }
 
     void note_fault(Peer<Data>& peer, Fault fault, const std::string& id) {
