@@ -15,6 +15,7 @@ set(sync_engine_headers
     include/sync_engine/record/timestamp.hpp
     include/sync_engine/record/utf8.hpp
     include/sync_engine/remote/change.hpp
+    include/sync_engine/remote/http_transport.hpp
     include/sync_engine/remote/memory_remote.hpp
     include/sync_engine/remote/page.hpp
     include/sync_engine/remote/remote.hpp
