@@ -101,3 +101,13 @@ set(sync_engine_sqlite_headers
     include/sync_engine/store/sqlite/salvage.hpp
     include/sync_engine/store/sqlite_storage.hpp
 )
+
+set(sync_engine_http_headers
+    include/sync_engine/remote/curl/answer.hpp
+    include/sync_engine/remote/curl/connection.hpp
+    include/sync_engine/remote/curl/url.hpp
+    include/sync_engine/remote/curl_transport.hpp
+)
+
+# The components of the package: each is a target and an export set of its own.
+set(sync_engine_components sqlite http)

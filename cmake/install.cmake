@@ -5,22 +5,24 @@ include(GNUInstallDirs)
 # Below share/, not lib/: nothing here depends on an architecture.
 set(sync_engine_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/sync_engine")
 
-install(TARGETS sync_engine EXPORT sync_engine-targets FILE_SET HEADERS)
-install(
-    EXPORT sync_engine-targets
-    NAMESPACE sync_engine::
-    DESTINATION "${sync_engine_package_dir}"
-)
-
-if(TARGET sync_engine_sqlite)
-    install(TARGETS sync_engine_sqlite EXPORT sync_engine-sqlite-targets FILE_SET HEADERS)
+# A target, its headers, and an export file of its own.
+function(sync_engine_install target export)
+    install(TARGETS ${target} EXPORT ${export} FILE_SET HEADERS)
     install(
-        EXPORT sync_engine-sqlite-targets
+        EXPORT ${export}
         NAMESPACE sync_engine::
         DESTINATION "${sync_engine_package_dir}"
     )
-endif()
+endfunction()
 
+sync_engine_install(sync_engine sync_engine-targets)
+foreach(component IN LISTS sync_engine_components)
+    if(TARGET sync_engine_${component})
+        sync_engine_install(sync_engine_${component} sync_engine-${component}-targets)
+    endif()
+endforeach()
+
+list(JOIN sync_engine_components "|" sync_engine_component_names)
 configure_package_config_file(
     cmake/sync_engine-config.cmake.in sync_engine-config.cmake
     INSTALL_DESTINATION "${sync_engine_package_dir}"

@@ -12,8 +12,11 @@ set(umbrella_includes ${sync_includes})
 
 # Included by the umbrella and by testing, by no other header.
 set(leaves remote/memory_remote.hpp)
-# Included by nobody but the headers that match themselves: each needs a library of its own.
-set(optional "^sync_engine/store/sqlite(/|_storage)")
+# Each is included by nobody but its own headers: it needs a library, and has a target, of its own.
+set(optional
+    "^sync_engine/store/sqlite(/|_storage)"
+    "^sync_engine/remote/curl(/|_transport)"
+)
 
 file(GLOB_RECURSE headers RELATIVE "${source_dir}/include" "${source_dir}/include/*.hpp")
 foreach(header IN LISTS headers)
@@ -29,9 +32,11 @@ foreach(header IN LISTS headers)
     file(STRINGS "${source_dir}/include/${header}" includes REGEX "^[ \t]*#[ \t]*include[ \t]*[<\"]")
     foreach(include IN LISTS includes)
         string(REGEX REPLACE ".*[<\"](.*)[>\"].*" "\\1" path "${include}")
-        if(path MATCHES "${optional}" AND NOT header MATCHES "${optional}")
-            message(SEND_ERROR "${header} includes ${path}, which needs an optional library")
-        endif()
+        foreach(part IN LISTS optional)
+            if(path MATCHES "${part}" AND NOT header MATCHES "${part}")
+                message(SEND_ERROR "${header} includes ${path}, which has a target of its own")
+            endif()
+        endforeach()
         if(include MATCHES "\"")
             message(SEND_ERROR "${header} includes \"${path}\": write <sync_engine/...>")
         elseif(path STREQUAL "sync_engine.hpp" AND NOT folder STREQUAL "testing")
