@@ -109,5 +109,13 @@ set(sync_engine_http_headers
     include/sync_engine/remote/curl_transport.hpp
 )
 
+set(sync_engine_couchdb_headers
+    include/sync_engine/remote/couchdb/bulk.hpp
+    include/sync_engine/remote/couchdb/client.hpp
+    include/sync_engine/remote/couchdb/document.hpp
+    include/sync_engine/remote/couchdb/leaves.hpp
+    include/sync_engine/remote/couchdb_remote.hpp
+)
+
 # The components of the package: each is a target and an export set of its own.
-set(sync_engine_components sqlite http)
+set(sync_engine_components sqlite http couchdb)

@@ -18,7 +18,6 @@ using namespace std::chrono_literals;
 using namespace sync_engine;
 using detail::Awaiter;
 using detail::ParkingLot;
-using detail::StoppedWaiting;
 using detail::TimedOut;
 using sync_engine::test::contains;
 using sync_engine::test::message_of;
@@ -110,7 +109,7 @@ TEST_CASE("a stop ends the wait before the time-out does", "[sync]") {
     wait.stop = stop.token();
     stop.request_stop();
 
-    CHECK_THROWS_AS(wait(never.get_future()), StoppedWaiting);
+    CHECK_THROWS_AS(wait(never.get_future()), Stopped);
 }
 
 TEST_CASE("a value that is there counts more than a stop", "[sync]") {
@@ -142,7 +141,7 @@ TEST_CASE("a future that was given up does not block, and its value is freed in 
 
     // The destructor of this future would wait for the task, which waits for what comes below.
     if (is_stopped) {
-        CHECK_THROWS_AS(wait(std::move(task)), StoppedWaiting);
+        CHECK_THROWS_AS(wait(std::move(task)), Stopped);
     } else {
         CHECK_THROWS_AS(wait(std::move(task)), TimedOut);
     }

@@ -77,9 +77,9 @@ inline void append_escaped(std::string& text, std::string_view sequence, bool we
 
 /// What `quoted` is made of.
 struct Quoted {
-    [[nodiscard]] std::string operator()(std::string_view text) const {
-        constexpr std::size_t enough = 60;  // tells ids apart, and a message stays one line
+    std::size_t enough = 60;  ///< bytes: tells ids apart, and a message stays one line
 
+    [[nodiscard]] std::string operator()(std::string_view text) const {
         std::string shown = "\"";
         for (std::size_t at = 0; at < text.size();) {
             if (at >= enough) return shown + "\"...";

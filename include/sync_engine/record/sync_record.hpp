@@ -213,6 +213,11 @@ void read_fields(const nlohmann::json& json, SyncRecord<Data>& record) {
 
 }  // namespace detail
 
+template <class Data>
+nlohmann::json data_json(const SyncRecord<Data>& record) { nlohmann::json j = record.data; check_json(j); return j; }  // TEMPORARY
+template <class Data>
+void set_data_json(SyncRecord<Data>& record, nlohmann::json json) { record.data = detail::read_data<Data>(json); }  // TEMPORARY
+
 /// Reads what to_json wrote, and what a backend may leave out: status is then pending, version 1,
 /// tags and revision empty, updatedAt `Timestamp{}`; a deleted record needs no data.
 ///

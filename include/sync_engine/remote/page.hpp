@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/record/sync_error.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/remote/stop_token.hpp>
 
@@ -36,6 +37,9 @@ struct PullPage {
     bool complete = false;
     /// The remote cannot go on from the cursor it was given: scan again from null.
     bool reset = false;
+    /// Records that the remote holds and that the callback could not read, each with its id and why.
+    /// They are reported and skipped, so that one of them does not hold up the feed.
+    std::vector<SyncError> errors{};
 };
 
 }  // namespace sync_engine

@@ -78,4 +78,12 @@ public:
         : RemoteError(message) {}
 };
 
+/// The callback gave up because it was asked to stop. Nobody is blamed; what was sent may have had
+/// its effect.
+class Stopped : public RemoteError {
+public:
+    explicit Stopped(const std::string& message = "stopped while waiting for the remote")
+        : RemoteError(message) {}
+};
+
 }  // namespace sync_engine

@@ -22,12 +22,6 @@ public:
     using RemoteError::RemoteError;
 };
 
-/// Somebody asked to stop while the future was waited for.
-class StoppedWaiting : public RemoteError {
-public:
-    using RemoteError::RemoteError;
-};
-
 /// Keeps futures that nobody waits for any more until they are ready: the destructor of one that
 /// `std::async` made would block. One lot for the process, which ends without waiting for them.
 class ParkingLot {
@@ -91,7 +85,7 @@ struct Awaiter {
             const auto waited = monotonic() - began;
             if (stop.stop_requested()) {
                 ParkingLot::instance().park(std::move(future));
-                throw StoppedWaiting("stopped while waiting for the callback");
+                throw Stopped("stopped while waiting for the callback");
             }
             if (timeout.count() > 0 && waited >= timeout) {
                 ParkingLot::instance().park(std::move(future));

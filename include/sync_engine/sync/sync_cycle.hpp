@@ -167,6 +167,10 @@ private:
             read_page(std::move(page.records), feed_.is_rescan() ? Source::rescan : Source::pull);
         for (const auto& id : read.ids) feed_.see(id);
         for (const auto& [id, why] : read.unusable) add_error(id, why);
+        for (const auto& error : page.errors) {
+            feed_.see(error.record_id);
+            add_error(error.record_id, "pulled, but not readable: " + error.message);
+        }
         if (!feed_.is_last()) return settle_page(std::move(read.news), Then::next_page);
         return settle_page(std::move(read.news),
                            feed_.absence_counts() ? Then::absences : Then::parked);

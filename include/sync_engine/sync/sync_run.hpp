@@ -70,7 +70,7 @@ struct Hooks {
     } catch (const CursorExpired& error) {
         failed.error = CallError::cursor_expired;
         failed.message = error.what();
-    } catch (const StoppedWaiting& error) {
+    } catch (const Stopped& error) {
         failed.error = CallError::stopped;
         failed.message = error.what();
     } catch (...) {

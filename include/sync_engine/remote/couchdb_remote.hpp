@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/conflict/conflict_resolver.hpp>
+#include <sync_engine/record/environment.hpp>
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/json.hpp>
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/remote/change.hpp>
+#include <sync_engine/remote/couchdb/bulk.hpp>
+#include <sync_engine/remote/couchdb/client.hpp>
+#include <sync_engine/remote/couchdb/document.hpp>
+#include <sync_engine/remote/couchdb/leaves.hpp>
+#include <sync_engine/remote/http_transport.hpp>
+#include <sync_engine/remote/page.hpp>
+#include <sync_engine/remote/remote.hpp>
+#include <sync_engine/remote/remote_error.hpp>
+#include <sync_engine/remote/stop_token.hpp>
+#include <sync_engine/remote/verdict.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// Which database, who we are, and what a request may cost.
+template <class Data = nlohmann::json>
+struct CouchDbOptions {
+    std::string url{};       ///< of the server, such as `https://couch.example`; without a login
+    std::string database{};  ///< its name, as it is: it is encoded here
+    couchdb::Login auth{};
+    /// Decides between states that the server holds at once. Every client should have the same.
+    ConflictResolver<Data> resolver{};
+    /// From the first byte of a request to the last of its answer.
+    std::chrono::milliseconds deadline = std::chrono::seconds{60};
+    /// The largest answer. A page that is larger is asked for in halves.
+    std::size_t max_response_bytes = std::size_t{64} * 1024 * 1024;
+    /// What the store knows this remote by (`Remote::name`); empty: its URL and database.
+    std::string name{};
+    Random random = system_random();  ///< names a database that has no name yet
+};
+
+/// A CouchDB, or what speaks its protocol, as a remote.
+///
+/// Push writes by compare-and-swap on revisions, and knows its own earlier write where an answer
+/// was lost. Pull follows the change feed; where the server holds several states of a document, the
+/// resolver decides, and the others are deleted, so that all clients see the same. A database that
+/// was deleted and made again is noticed, and read from its beginning; what was synced stays here.
+///
+/// Any HTTP stack will do (`HttpTransport`; `CurlTransport` is one). It must outlive this, and this
+/// must outlive its callbacks. They block until the answer is there and are called one at a time;
+/// `wait_for_changes` may run beside them, on another thread.
+template <class Data = nlohmann::json>
+class CouchDbRemote {
+    using Json = nlohmann::json;
+    using Record = SyncRecord<Data>;
+
+public:
+    /// Asks the server for nothing yet.
+    CouchDbRemote(HttpTransport& transport, CouchDbOptions<Data> options)
+        : options_(std::move(options)),
+          client_(transport, options_.url, options_.database, options_.auth,
+                  {options_.deadline, options_.max_response_bytes}) {}
+
+    CouchDbRemote(const CouchDbRemote&) = delete;
+    CouchDbRemote& operator=(const CouchDbRemote&) = delete;
+
+    /// The callbacks for `SyncEngine::sync`.
+    [[nodiscard]] Remote<Data> remote() {
+        Remote<Data> callbacks;
+        callbacks.push = [this](PushBatch<Data> batch) { return make_ready_future(push(batch)); };
+        callbacks.pull = [this](PullRequest request) { return make_ready_future(pull(request)); };
+        callbacks.name = options_.name.empty() ? client_.place() : options_.name;
+        return callbacks;
+    }
+
+    /// Makes the database; one that exists is left as it is. Throws what a push throws.
+    void create_database(const StopToken& stop = {}) { client_.create(stop); }
+
+    /// Waits until the server has something that the last pull did not show; true: pull again.
+    /// False after `wait`, as far as a server heeds it, and in any case two seconds later. True at
+    /// once before the first pull. One request. Throws a `RemoteError`, also when it is stopped.
+    [[nodiscard]] bool wait_for_changes(std::chrono::milliseconds wait,
+                                        const StopToken& stop = {}) {
+        const Json since = get_since();
+        if (since.is_null()) return true;
+        constexpr std::chrono::seconds on_the_way{2};
+        const std::string path =
+            "/_changes?feed=longpoll&limit=1&timeout=" + std::to_string(wait.count()) +
+            "&since=" + encoded_sequence(since);
+        try {
+            const auto answer = client_.poll(path, wait + on_the_way, stop);
+            if (answer.status == 404) client_.throw_missing_database();
+            return answer.body.is_object() && !answer.body.value("results", Json::array()).empty();
+        } catch (const PermanentError&) {
+            return true;  // the sequence is not known any more: a pull will say why
+        }
+    }
+
+    /// One push: a verdict for each change. Throws a `RemoteError` where the whole call failed.
+    [[nodiscard]] PushReport<Data> push(const PushBatch<Data>& batch) {
+        Pushing pushing{couchdb::Bulk{client_, batch.stop}};
+        for (const auto& change : batch.changes) pushing.add(change, change.record);
+        pushing.write();
+        pushing.settle_conflicts();
+        return std::move(pushing.report);
+    }
+
+    /// One page of the feed. Throws a `RemoteError` where it cannot be had.
+    [[nodiscard]] PullPage<Data> pull(const PullRequest& request) {
+        const Position from = position(request);
+        for (std::size_t limit = std::max<std::size_t>(request.limit, 1);; limit /= 2) {
+            try {
+                return page_of(feed(from, limit, true, request.stop), from, limit, request.stop);
+            } catch (const couchdb::AnswerRefused& error) {
+                if (limit > 1) continue;
+                return page_without(feed(from, limit, false, request.stop), from, error.what());
+            }
+        }
+    }
+
+private:
+    // Push.
+
+    /// One push on its way.
+    struct Pushing {
+        couchdb::Bulk bulk;
+        PushReport<Data> report{};
+        std::vector<Json> documents{};
+        std::map<std::string, const Change<Data>*> sent{};
+        std::vector<std::string> conflicts{};
+
+        /// What can be no document is refused here, because the server would refuse the batch.
+        void add(const Change<Data>& change, const Record& record) {
+            try {
+                documents.push_back(couchdb::document_of(record, change.operation_id));
+                sent[record.id] = &change;
+            } catch (const Error& error) {
+                report.push_back(rejected<Data>(record.id, error.what()));
+            }
+        }
+
+        void write() {
+            for (auto& [id, written] : bulk.write(std::exchange(documents, {}))) {
+                if (sent.count(id) == 0) continue;
+                if (!written.revision.empty()) {
+                    report.push_back(accepted<Data>(id, std::move(written.revision)));
+                } else if (written.error == "conflict") {
+                    conflicts.push_back(id);
+                } else {
+                    refuse(id, written);
+                }
+            }
+        }
+
+        /// A function of the database says no for good; what a node says of itself passes.
+        void refuse(const std::string& id, const couchdb::Written& written) {
+            static const std::set<std::string_view> for_good{
+                "forbidden",     "unauthorized", "doc_validation", "bad_request",
+                "illegal_docid", "missing_id",   "too_large",      "document_too_large"};
+            constexpr std::chrono::seconds a_moment{30};
+            const std::string said =
+                "the server answered " + quoted(written.error) + ": " + quoted(written.reason);
+            report.push_back(for_good.count(written.error) != 0 ? rejected<Data>(id, said)
+                                                                : retry<Data>(id, said, a_moment));
+        }
+
+        /// Looks at what is there instead. What is not there at all, because the database is
+        /// another one by now, is written once more, as something new.
+        void settle_conflicts() {
+            auto shown = bulk.look_up(conflicts);
+            const auto tombstones = read_tombstones(shown);
+            for (const auto& id : std::exchange(conflicts, {})) {
+                const auto place = shown.find(id);
+                if (place == shown.end()) continue;
+                auto& [document, revision] = place->second;
+                const Change<Data>& change = *sent.at(id);
+                if (revision.empty()) {
+                    write_as_new(change);
+                } else if (!document.is_null()) {
+                    judge(change, std::move(document));
+                } else if (const auto body = tombstones.find({id, revision});
+                           body != tombstones.end()) {
+                    judge(change, body->second);
+                } else {
+                    judge(change, {{"_id", id}, {"_rev", revision}, {"_deleted", true}});
+                }
+            }
+            write();
+        }
+
+        couchdb::Bodies read_tombstones(const std::map<std::string, couchdb::Shown>& shown) {
+            std::vector<couchdb::Revision> wanted;
+            for (const auto& [id, state] : shown) {
+                const bool is_deleted = state.document.is_null() && !state.revision.empty();
+                if (is_deleted) wanted.push_back({id, state.revision});
+            }
+            return bulk.get(wanted);
+        }
+
+        void write_as_new(const Change<Data>& change) {
+            if (change.record.revision.empty()) return;  // it was new: the answer says nothing
+            if (change.record.is_deleted()) {
+                report.push_back(accepted<Data>(change.record.id));
+                return;
+            }
+            Record record = change.record;
+            record.revision.clear();
+            add(change, record);
+        }
+
+        /// Our own earlier write, whose answer was lost, is an ack; anything else is a conflict.
+        void judge(const Change<Data>& change, Json document) {
+            const std::string& id = change.record.id;
+            try {
+                const bool is_ours = couchdb::operation_of(document) == change.operation_id;
+                auto remote = couchdb::record_of<Data>(std::move(document));
+                if (is_ours && same_content(remote, change.record)) {
+                    report.push_back(accepted<Data>(id, remote.revision));
+                } else {
+                    report.push_back(conflict(std::move(remote)));
+                }
+            } catch (const FormatError& error) {
+                report.push_back(retry<Data>(
+                    id,
+                    std::string("what the server holds instead cannot be read: ") + error.what()));
+            }
+        }
+    };
+
+    // Pull.
+
+    /// How far a pull has come, and in which database: the cursor, taken apart.
+    struct Position {
+        Json since = nullptr;
+        std::string database{};
+
+        [[nodiscard]] Json cursor() const { return {{"since", since}, {"database", database}}; }
+    };
+
+    /// Where to go on. The database is asked for its name when a pull begins; a page that follows
+    /// another one does not ask again.
+    [[nodiscard]] Position position(const PullRequest& request) {
+        if (request.cursor.is_null()) return {nullptr, database_name(request.stop, true)};
+        const auto& since = detail::require(request.cursor, "since");
+        const Position stored{since, detail::read_string(request.cursor, "database")};
+        if (is_continuation(request.cursor) || stored.database.empty()) return stored;
+        if (database_name(request.stop, false) != stored.database) {
+            throw CursorExpired("the database at " + client_.place() +
+                                " is another one than before: it was deleted and made again");
+        }
+        return stored;
+    }
+
+    /// The random name that a database bears in a local document, which is neither replicated nor
+    /// in the feed. Empty where there is none, and where we may not write one.
+    [[nodiscard]] std::string database_name(const StopToken& stop, bool make_one) const {
+        const std::string path = "/_local/sync_engine";
+        const auto known = client_.get(path, stop);
+        if (known.status != 404) return detail::read_string(known.body, "database", "");
+        if (known.body.value("reason", "") != "missing" &&
+            known.body.value("reason", "") != "deleted") {
+            client_.throw_missing_database();
+        }
+        if (!make_one) return {};
+        try {
+            (void)client_.put(path, {{"database", random_name()}}, stop);
+        } catch (const Unauthorized&) {
+            return {};
+        }
+        return database_name(stop, false);  // not what we wrote, if somebody did so meanwhile
+    }
+
+    [[nodiscard]] std::string random_name() const {
+        std::string name;
+        for (int part = 0; part < 2; ++part) {
+            detail::append_hex(name, "", static_cast<unsigned>(options_.random() >> 32U), 8);
+        }
+        return name;
+    }
+
+    [[nodiscard]] Json feed(const Position& from, std::size_t limit, bool with_documents,
+                            const StopToken& stop) const {
+        std::string path = "/_changes?limit=" + std::to_string(limit);
+        if (!from.since.is_null()) path += "&since=" + encoded_sequence(from.since);
+        if (with_documents) path += "&include_docs=true&conflicts=true";
+        try {
+            auto answer = client_.get(path, stop);
+            if (answer.status == 404) client_.throw_missing_database();
+            detail::require_object(answer.body, "answer of _changes");
+            const auto* results = detail::find(answer.body, "results");
+            if (results == nullptr || !results->is_array()) {
+                throw FormatError("key \"results\": expected an array");
+            }
+            (void)detail::require(answer.body, "last_seq");
+            return std::move(answer.body);
+        } catch (const PermanentError& error) {  // CouchDB takes no sequence that it does not know
+            if (from.since.is_null()) throw;
+            throw CursorExpired(error.what());
+        }
+    }
+
+    [[nodiscard]] PullPage<Data> page_of(Json changes, const Position& from, std::size_t limit,
+                                         const StopToken& stop) {
+        PullPage<Data> page = page_until(changes, from, limit);
+        std::vector<Json> split;
+        for (auto& row : changes["results"]) {
+            const std::string id = id_of_row(row);
+            if (couchdb::is_reserved_id(id)) continue;
+            try {
+                auto& document = row["doc"];
+                if (has_conflicts(document)) split.push_back(document);
+                page.records.push_back(couchdb::record_of<Data>(std::move(document)));
+            } catch (const FormatError& error) {
+                page.errors.push_back({id, error.what()});
+            }
+        }
+        if (!split.empty()) settle(page, split, stop);
+        return page;
+    }
+
+    /// A page of one row whose document cannot be had.
+    [[nodiscard]] PullPage<Data> page_without(const Json& changes, const Position& from,
+                                              const std::string& why) {
+        PullPage<Data> page = page_until(changes, from, 1);
+        for (const auto& row : changes["results"]) page.errors.push_back({id_of_row(row), why});
+        return page;
+    }
+
+    /// A page without records yet.
+    [[nodiscard]] PullPage<Data> page_until(const Json& changes, const Position& from,
+                                            std::size_t limit) {
+        PullPage<Data> page;
+        const auto rows = changes["results"].size();
+        const auto* pending = detail::find(changes, "pending");
+        page.has_more = rows > 0 && (pending != nullptr ? *pending != 0 : rows >= limit);
+        page.cursor = Position{changes["last_seq"], from.database}.cursor();
+        set_reached(page);
+        return page;
+    }
+
+    [[nodiscard]] static std::string id_of_row(const Json& row) {
+        detail::require_object(row, "row of _changes");
+        return detail::read_string(row, "id");
+    }
+
+    [[nodiscard]] static bool has_conflicts(const Json& document) {
+        if (!document.is_object()) return false;
+        const auto* conflicts = detail::find(document, "_conflicts");
+        return conflicts != nullptr && conflicts->is_array() && !conflicts->empty();
+    }
+
+    /// Documents with several states come to one. Where somebody wrote meanwhile, the document is
+    /// left out: what it came to is further on in the feed, and the state that was shown may hide
+    /// an edit of ours.
+    void settle(PullPage<Data>& page, const std::vector<Json>& split, const StopToken& stop) const {
+        const couchdb::Bulk bulk{client_, stop};
+        auto settled = couchdb::Leaves<Data>{bulk, options_.resolver}.settle(split);
+        for (auto& record : page.records) {
+            const auto winner = settled.records.find(record.id);
+            if (winner != settled.records.end()) record = winner->second;
+        }
+        std::erase_if(page.records, [&](const Record& record) {
+            return settled.overtaken.count(record.id) != 0;
+        });
+        for (auto& error : settled.errors) page.errors.push_back(std::move(error));
+    }
+
+    [[nodiscard]] static std::string encoded_sequence(const Json& sequence) {
+        return couchdb::percent_encoded(sequence.is_string() ? sequence.get<std::string>()
+                                                             : sequence.dump());
+    }
+
+    // What `pull` and `wait_for_changes` share.
+
+    void set_reached(const PullPage<Data>& page) {
+        const std::lock_guard lock(mutex_);
+        reached_ = page.cursor;
+        has_more_ = page.has_more;
+    }
+
+    [[nodiscard]] Json get_since() const {
+        const std::lock_guard lock(mutex_);
+        return reached_.is_null() ? Json() : reached_.at("since");
+    }
+
+    [[nodiscard]] bool is_continuation(const Json& cursor) const {
+        const std::lock_guard lock(mutex_);
+        return has_more_ && cursor == reached_;
+    }
+
+    CouchDbOptions<Data> options_;
+    couchdb::Client client_;
+    mutable std::mutex mutex_;
+    Json reached_{};  ///< the cursor of the last page
+    bool has_more_ = false;
+};
+
+}  // namespace sync_engine
