@@ -54,7 +54,7 @@ Exit codes:
   4    the book cannot be opened or written
   5    the sync did not go through; every edit is kept
   6    the sync went through, and conflicts or refused changes wait for you
-  130  stopped by Ctrl-C at a safe point
+  130  a sync was stopped by Ctrl-C at a safe point; a watch ends with 0 then
 
 Environment:
   FIELDBOOK           the book, where --book does not name one

@@ -7,7 +7,9 @@
 
 #include "address.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <utility>
 
 namespace fieldbook {
 
@@ -21,7 +23,22 @@ public:
                   .auth = {.user = address.user, .password = address.password},
                   .resolver = resolver}} {}
 
-    [[nodiscard]] sync_engine::Remote<> remote() { return couch_.remote(); }
+    [[nodiscard]] sync_engine::Remote<> remote() {
+        auto remote = couch_.remote();
+        remote.pull = [this, pull = remote.pull](sync_engine::PullRequest request) {
+            try {
+                constexpr auto wait = [](auto future) { return future.get(); };
+                return sync_engine::make_ready_future(pull(std::move(request), wait));
+            } catch (const sync_engine::Unauthorized&) {
+                is_login_refused_ = true;
+                throw;
+            }
+        };
+        return remote;
+    }
+
+    /// Whether the server wants another login: then it makes no sense to ask again.
+    [[nodiscard]] bool is_login_refused() const noexcept { return is_login_refused_; }
 
     /// Makes the database unless it exists. Throws `RemoteError`.
     void create_database() { couch_.create_database(); }
@@ -35,6 +52,7 @@ public:
 private:
     sync_engine::CurlTransport transport_;
     sync_engine::CouchDbRemote<nlohmann::json> couch_;
+    std::atomic<bool> is_login_refused_{false};
 };
 
 }  // namespace fieldbook

@@ -85,11 +85,11 @@ struct Round {
             {"refused", statistics.dead_letters}};
 }
 
-/// "3 sent, 12 received"; empty if there was nothing.
+/// "3 sent, 12 received, 1 conflict"
 [[nodiscard]] inline std::string counts_of(const SyncResult& result) {
-    const std::size_t sent = result.pushed + result.retried;
-    if (sent + result.pulled == 0) return {};
-    return std::to_string(sent) + " sent, " + std::to_string(result.pulled) + " received";
+    return std::to_string(result.pushed + result.retried) + " sent, " +
+           std::to_string(result.pulled) + " received" +
+           (result.conflicts == 0 ? "" : ", " + count(result.conflicts, "conflict"));
 }
 
 inline void print_conflicts(const Round& round, const Book& book, const std::string& strategy,
@@ -119,11 +119,13 @@ inline void print_round(const Round& round, const Book& book, const SyncRequest&
                         const Output& out) {
     const std::string server = harmless(request.address.shown());
     const std::string counts = counts_of(round.result);
-    const std::string until_then = counts.empty() ? "" : "; until then " + counts;
+    const bool is_idle = round.result.total() == 0;
+    const std::string until_then = is_idle ? "" : "; until then " + counts;
     switch (round.result.outcome) {
         case SyncOutcome::completed:
-            out.line("Synced with " + server + ": " +
-                     (counts.empty() ? "nothing new on either side" : counts));
+            out.line(
+                "Synced with " + server + ": " +
+                (is_idle && !round.result.has_errors() ? "nothing new on either side" : counts));
             break;
         case SyncOutcome::stopped:
             out.line("Stopped" + until_then +
@@ -138,20 +140,29 @@ inline void print_round(const Round& round, const Book& book, const SyncRequest&
     print_waiting(book, out);
 }
 
-/// Makes the database, if the user asked for that. Throws `Failure`.
-inline void prepare(Server& server, const Address& address, bool create) {
-    if (!create) return;
+/// Sees that the book belongs to this server, and makes the database if the user asked for that.
+/// Throws `Failure`.
+inline void prepare(const Book& book, Server& server, const SyncRequest& request) {
+    const std::string known = book.store.state().remote_name;
+    const std::string name = server.remote().name;
+    if (!known.empty() && !name.empty() && known != name) {
+        throw Failure(ExitCode::book, "this book is synced with " + quoted(known) +
+                                          " and not with " + quoted(name) +
+                                          "; --book names another book");
+    }
+    if (!request.create) return;
     try {
         server.create_database();
     } catch (const sync_engine::RemoteError& error) {
-        throw Failure(ExitCode::server, address.shown() + " could not be made: " + error.what());
+        throw Failure(ExitCode::server,
+                      request.address.shown() + " could not be made: " + error.what());
     }
 }
 
 inline ExitCode sync(Book& book, const SyncRequest& request, const Output& out) {
     const Interrupt interrupt;
     Server server{request.address, request.resolver};
-    prepare(server, request.address, request.create);
+    prepare(book, server, request);
     const Round round =
         sync_once(book, server, interrupt.token(), sync_engine::RetryMode::now, out);
     out.json(json_of(round, book, request.address));

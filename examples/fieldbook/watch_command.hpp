@@ -14,9 +14,11 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 /// The command that keeps a book and a server together until it is stopped.
 namespace fieldbook {
@@ -33,19 +35,38 @@ inline void rest(std::chrono::milliseconds time, const StopToken& stop) {
     wake.wait_for(lock, time, [&] { return stop.stop_requested(); });
 }
 
-/// A line for each record that a sync changes here.
-inline void print_news(const sync_engine::StoreChange<>& change, const Output& out) {
-    if (change.before != nullptr && change.after != nullptr &&
-        sync_engine::same_content(*change.before, *change.after)) {
-        return;  // only its standing has changed
+/// What a sync changed here, for people; of very many records, only the first.
+class News {
+public:
+    void add(const sync_engine::StoreChange<>& change) {
+        const bool is_seen = change.before != nullptr && change.after != nullptr;
+        if (is_seen && sync_engine::same_content(*change.before, *change.after)) return;
+        if (count_++ < most_shown) changes_.push_back(change);
     }
-    const std::string id = harmless(change.id);
-    if (change.after == nullptr) return out.line("  - " + id + " was deleted");
-    const bool is_new = change.before == nullptr;
-    out.line("  " + std::string{is_new ? "+ " : "~ "} + id + (is_new ? " is new" : " changed:"));
-    if (is_new) return;
-    print_differences(differences(*change.before, *change.after), out);
-}
+
+    void print(const Output& out) {
+        for (const auto& change : changes_) print(change, out);
+        if (count_ > changes_.size()) {
+            out.line("  and " + std::to_string(count_ - changes_.size()) + " more");
+        }
+        changes_.clear();
+        count_ = 0;
+    }
+
+private:
+    static constexpr std::size_t most_shown = 20;  // what one can follow while it scrolls by
+
+    static void print(const sync_engine::StoreChange<>& change, const Output& out) {
+        const std::string id = harmless(change.id);
+        if (change.after == nullptr) return out.line("  - " + id + " was deleted");
+        if (change.before == nullptr) return out.line("  + " + id + " is new");
+        out.line("  ~ " + id + " changed:");
+        print_differences(differences(*change.before, *change.after), out);
+    }
+
+    std::vector<sync_engine::StoreChange<>> changes_;
+    std::size_t count_ = 0;
+};
 
 class Watch {
 public:
@@ -53,13 +74,14 @@ public:
         : book_(book), request_(request), out_(out), server_{request.address, request.resolver} {}
 
     ExitCode run() {
-        prepare(server_, request_.address, request_.create);
+        prepare(book_, server_, request_);
         out_.line("Watching " + harmless(request_.address.shown()) + "; Ctrl-C ends it");
-        const auto news = book_.store.subscribe(
-            [&](const sync_engine::StoreChange<>& change) { print_news(change, out_); });
+        const auto subscription = book_.store.subscribe(
+            [&](const sync_engine::StoreChange<>& change) { news_.add(change); });
         auto mode = sync_engine::RetryMode::now;
         while (!interrupt_.is_requested()) {
             report(sync_once(book_, server_, interrupt_.token(), mode, out_));
+            if (server_.is_login_refused()) return ExitCode::server;
             mode = sync_engine::RetryMode::when_due;
             while (!interrupt_.is_requested() && !is_time_to_sync()) {
             }
@@ -76,11 +98,11 @@ private:
         const std::string trouble =
             round.result.has_errors() ? round.result.errors.front().message : std::string{};
         const bool is_news = round.result.total() > 0 || trouble != last_trouble_;
-        last_trouble_ = trouble;
+        last_trouble_ = trouble;  // none is known before the first round, which is always told
         if (is_news && round.result.outcome != SyncOutcome::stopped) {
-            const std::string counts = counts_of(round.result);
             out_.line(clock_time(sync_engine::now()) + (has_failed ? "  not synced" : "  synced") +
-                      (counts.empty() ? "" : ": " + counts));
+                      (round.result.total() == 0 ? "" : ": " + counts_of(round.result)));
+            news_.print(out_);
             print_conflicts(round, book_, request_.strategy, out_);
             print_errors(round.result, out_);
         }
@@ -120,9 +142,10 @@ private:
     const Output& out_;
     Interrupt interrupt_;
     Server server_;
+    News news_;
     sync_engine::Backoff pauses_{.base = std::chrono::seconds{1}, .cap = std::chrono::minutes{1}};
     unsigned failures_ = 0;
-    std::string last_trouble_;
+    std::optional<std::string> last_trouble_;
 };
 
 }  // namespace fieldbook
