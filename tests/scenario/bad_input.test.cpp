@@ -187,6 +187,31 @@ TEST_CASE("a full listing with an unusable row does not take the record for dele
     CHECK_FALSE(device.store->get("b"));
 }
 
+TEST_CASE("a row that the callback could not read is reported, and not taken for deleted",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    remote.serve({row("a"), row("b"), row("c")});
+    device.sync(remote.remote());
+    device.edit("a", "edit");
+    remote.fail_pull(sync_engine::CursorExpired{});
+
+    ScriptedRemote::Page listing = page({row("c", "new", 2)}, 9);
+    listing.complete = true;
+    listing.errors = {{"a", "key \"text\" is missing"}, {"b", "it is too large"}};
+    remote.serve(std::move(listing));
+    const auto result = device.sync(remote.remote());
+
+    CHECK(result.outcome == sync_engine::SyncOutcome::completed);
+    REQUIRE(result.errors.size() == 2);
+    CHECK(result.errors[0].record_id == "a");
+    CHECK_THAT(result.errors[0].message, contains("key \"text\" is missing"));
+    CHECK(device.data("a") == "edit");
+    CHECK(device.data("b") == "base");
+    CHECK(device.data("c") == "new");
+    CHECK(stored_cursor(device) == 9);
+}
+
 // Rows that look bad and are not.
 
 TEST_CASE("ids of any printable or unprintable kind travel both ways", "[scenario]") {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -106,6 +107,22 @@ TEST_CASE("a stop during pull keeps the page that came, and asks for no other", 
     CHECK(shell.pending() == Ids{"mine"});
     CHECK(shell.engine.last_sync_result() == result);
     shell.sync();
+    shell.check_equal();
+}
+
+TEST_CASE("a callback that says it was stopped ends the sync as stopped", "[sync]") {
+    Shell shell;
+    shell.edit("mine", 1);
+    const std::function<void()> give_up = [] { throw Stopped(); };
+    const bool in_pull = GENERATE(true, false);
+    const std::function<void()> nothing;
+
+    const auto result = shell.sync(
+        ::test::with_calls(shell.server, in_pull ? give_up : nothing, in_pull ? nothing : give_up));
+
+    CHECK(result.outcome == SyncOutcome::stopped);
+    CHECK(shell.pending() == Ids{"mine"});
+    CHECK(shell.sync().outcome == SyncOutcome::completed);
     shell.check_equal();
 }
 
