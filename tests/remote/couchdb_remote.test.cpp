@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 #include "support/device.hpp"
 #include "support/fake_couch.hpp"
+#include "support/simulation.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -5,6 +5,7 @@
 #include <sync_engine/testing/faulty_remote.hpp>
 
 #include "support/catch.hpp"
+#include "support/simulation.hpp"
 
 #include <nlohmann/json.hpp>
 

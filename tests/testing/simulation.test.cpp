@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "support/simulation.hpp"
+
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/remote/memory_remote.hpp>
 #include <sync_engine/remote/remote_error.hpp>

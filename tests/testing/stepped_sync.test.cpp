@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 #include "support/scenario.hpp"
+#include "support/simulation.hpp"
 
 #include <chrono>
 #include <cstddef>
