@@ -13,6 +13,7 @@ set(sync_engine_headers
     include/sync_engine/record/sync_record.hpp
     include/sync_engine/record/tag_set.hpp
     include/sync_engine/record/timestamp.hpp
+    include/sync_engine/record/unknown_members.hpp
     include/sync_engine/record/utf8.hpp
     include/sync_engine/remote/change.hpp
     include/sync_engine/remote/http_transport.hpp

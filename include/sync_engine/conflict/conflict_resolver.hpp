@@ -98,8 +98,9 @@ public:
         return resolve(nullptr, local, remote);
     }
 
-    /// The winner: content and deletion count, stamps are the engine's. `sent` are states that this
-    /// device sent and that the remote may hold underneath. With `manual`, it is local as
+    /// The winner: content and deletion count; stamps are the engine's, and so are the members that
+    /// `Data` does not know. `sent` are states that this device sent and that the remote may hold
+    /// underneath. With `manual`, it is local as
     /// `conflicted`. Throws what a custom function throws, and `IdChanged` if it changed the id.
     [[nodiscard]] Record resolve(const Record* base, const Record& local, const Record& remote,
                                  const std::vector<const Record*>& sent = {}) const {
@@ -154,18 +155,18 @@ private:
         std::vector<const TagSet*> sent_tags;
         for (const Record* state : sent) {
             if (state->is_deleted()) continue;
-            sent_data.push_back(nlohmann::json(state->data));
+            sent_data.push_back(detail::whole_data(*state));
             sent_tags.push_back(&state->tags);
         }
         std::vector<const nlohmann::json*> sent_views;
         for (const auto& data : sent_data) sent_views.push_back(&data);
-        const nlohmann::json base_data = has_base ? nlohmann::json(base->data) : nlohmann::json();
+        const nlohmann::json base_data = has_base ? detail::whole_data(*base) : nlohmann::json();
         const MergeResult fields =
-            merge(has_base ? &base_data : nullptr, nlohmann::json(local.data),
-                  nlohmann::json(remote.data), winner_of(local, remote), sent_views);
+            merge(has_base ? &base_data : nullptr, detail::whole_data(local),
+                  detail::whole_data(remote), winner_of(local, remote), sent_views);
         Record winner = local;
         try {
-            winner.data = detail::read_data<Data>(fields.value);
+            set_data_json(winner, fields.value);
         } catch (const FormatError& error) {
             throw FormatError("the merge of " + detail::named(local.id) +
                               " does not fit its type of data: " + error.what());

@@ -5,6 +5,7 @@
 #include <sync_engine/record/json.hpp>
 #include <sync_engine/record/tag_set.hpp>
 #include <sync_engine/record/timestamp.hpp>
+#include <sync_engine/record/unknown_members.hpp>
 #include <sync_engine/record/utf8.hpp>
 
 #include <nlohmann/json.hpp>
@@ -18,7 +19,6 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 namespace sync_engine {
@@ -68,7 +68,8 @@ struct SyncRecord {
     Timestamp updated_at = now();
     std::uint64_t version = 1;
     TagSet tags{};
-    std::string revision{};  ///< the remote's own name for this state; empty until it gave one
+    std::string revision{};    ///< the remote's own name for this state; empty until it gave one
+    UnknownMembers unknown{};  ///< what its JSON has and `Data` does not: kept through our edits
 
     /// A copy with another status.
     [[nodiscard]] SyncRecord with_status(SyncStatus new_status) const {
@@ -84,7 +85,7 @@ struct SyncRecord {
         return copy;
     }
 
-    /// A copy with other data.
+    /// A copy with other data; the members that `Data` does not know stay.
     [[nodiscard]] SyncRecord with_data(Data new_data) const {
         auto copy = *this;
         copy.data = std::move(new_data);
@@ -148,7 +149,60 @@ inline void from_json(const nlohmann::json& json, SyncStatus& status) {
     status = parse_sync_status(*json.get_ptr<const std::string*>());
 }
 
+namespace detail {
+
+/// The whole of a record's data, not checked yet; no copy where the data is JSON itself.
+template <class Data>
+[[nodiscard]] decltype(auto) whole_data(const SyncRecord<Data>& record) {
+    if constexpr (knows_all_members<Data>) {
+        return (record.data);
+    } else {
+        nlohmann::json whole = record.data;
+        record.unknown.put_back(whole);
+        return whole;
+    }
+}
+
+/// Makes JSON that has been checked a record's data; what the app's own adapters throw becomes a
+/// FormatError, and the record is then as it was.
+template <class Data, class Json>
+void assign_data(SyncRecord<Data>& record, Json&& whole) {
+    if constexpr (knows_all_members<Data>) {
+        record.data = std::forward<Json>(whole);
+    } else {
+        try {
+            auto data = whole.template get<Data>();
+            record.unknown = unknown_to(data, whole);
+            record.data = std::move(data);
+        } catch (const std::exception& error) {
+            throw FormatError(error.what());
+        }
+    }
+}
+
+}  // namespace detail
+
+/// The whole of a record's data as JSON: what `Data` writes, and the members that it does not know.
+///
+/// This is what travels and what is stored; a callback that writes JSON of its own has to take it,
+/// and not the JSON of `record.data`. Throws FormatError for what JSON cannot carry.
+template <class Data>
+[[nodiscard]] nlohmann::json data_json(const SyncRecord<Data>& record) {
+    decltype(auto) whole = detail::whole_data(record);
+    check_json(whole);  // before it is copied, because the copy recurses
+    return whole;
+}
+
+/// Makes JSON a record's data, with the members that `Data` does not know. Throws FormatError for
+/// what cannot be read; the record is then as it was.
+template <class Data, class Json = nlohmann::json>
+void set_data_json(SyncRecord<Data>& record, Json&& whole) {
+    check_json(whole);
+    detail::assign_data(record, std::forward<Json>(whole));
+}
+
 /// Writes the keys id, data, status, updatedAt, version, tags, and revision unless it is empty.
+/// `data` is the whole of it, see `data_json`.
 ///
 /// Throws FormatError for what JSON cannot carry.
 template <class Data>
@@ -156,41 +210,18 @@ void to_json(nlohmann::json& json, const SyncRecord<Data>& record) {
     if (const char* reason = detail::ill_formed_text(record)) {
         throw FormatError(detail::named(record.id) + ": " + reason);
     }
-    // Checked before it is copied, because the copy recurses.
-    if constexpr (std::is_same_v<Data, nlohmann::json>) check_json(record.data);
-
     auto written = nlohmann::json::object();
     written["id"] = record.id;
-    written["data"] = record.data;
+    written["data"] = data_json(record);
     written["status"] = record.status;
     written["updatedAt"] = record.updated_at;
     written["version"] = record.version;
     written["tags"] = record.tags;
     if (!record.revision.empty()) written["revision"] = record.revision;
-
-    if constexpr (!std::is_same_v<Data, nlohmann::json>) check_json(written["data"]);
     json = std::move(written);
 }
 
 namespace detail {
-
-/// The data of a record's JSON, which has been checked; what the app's own reader throws becomes a
-/// FormatError.
-template <class Data>
-[[nodiscard]] Data convert_data(const nlohmann::json& value) {
-    try {
-        return value.get<Data>();
-    } catch (const std::exception& error) {
-        throw FormatError(error.what());
-    }
-}
-
-/// The same for a value that has not been checked.
-template <class Data>
-[[nodiscard]] Data read_data(const nlohmann::json& value) {
-    check_json(value);
-    return convert_data<Data>(value);
-}
 
 /// Fills in everything but the id.
 template <class Data>
@@ -199,7 +230,7 @@ void read_fields(const nlohmann::json& json, SyncRecord<Data>& record) {
         record.status = in_key("status", [&] { return status->get<SyncStatus>(); });
     }
     if (const auto* data = find(json, "data")) {
-        record.data = in_key("data", [&] { return read_data<Data>(*data); });
+        in_key("data", [&] { set_data_json(record, *data); });
     } else if (!record.is_deleted()) {
         throw FormatError("key \"data\" is missing");
     }
@@ -213,15 +244,11 @@ void read_fields(const nlohmann::json& json, SyncRecord<Data>& record) {
 
 }  // namespace detail
 
-template <class Data>
-nlohmann::json data_json(const SyncRecord<Data>& record) { nlohmann::json j = record.data; check_json(j); return j; }  // TEMPORARY
-template <class Data>
-void set_data_json(SyncRecord<Data>& record, nlohmann::json json) { record.data = detail::read_data<Data>(json); }  // TEMPORARY
-
 /// Reads what to_json wrote, and what a backend may leave out: status is then pending, version 1,
 /// tags and revision empty, updatedAt `Timestamp{}`; a deleted record needs no data.
 ///
-/// Keys that it does not know are ignored. Throws FormatError, with the key and the record's id,
+/// Members of `data` that `Data` does not know are kept in `unknown`; other keys that this does not
+/// know are ignored. Throws FormatError, with the key and the record's id,
 /// for what it cannot read; `record` is then as it was.
 template <class Data>
 void from_json(const nlohmann::json& json, SyncRecord<Data>& record) {
@@ -250,7 +277,7 @@ void check_record(const SyncRecord<Data>& record) {
     require(reason == nullptr, reason);
     require(detail::is_writable(record.updated_at), "the time is outside the years 0000 to 9999");
 
-    if constexpr (std::is_same_v<Data, nlohmann::json>) {
+    if constexpr (knows_all_members<Data>) {
         try {
             check_json(record.data);
         } catch (const FormatError& error) {
@@ -259,16 +286,16 @@ void check_record(const SyncRecord<Data>& record) {
     }
 }
 
-/// Whether two states of a record say the same: data, tags, and whether it is deleted.
+/// Whether two states of a record say the same: data, whole, tags, and whether it is deleted.
 ///
 /// Stamps, revision and every other difference of status do not count.
 template <class Data>
 [[nodiscard]] bool same_content(const SyncRecord<Data>& a, const SyncRecord<Data>& b) {
     if (a.is_deleted() || b.is_deleted()) return a.is_deleted() == b.is_deleted();
-    if constexpr (std::is_same_v<Data, nlohmann::json>) {
+    if constexpr (knows_all_members<Data>) {
         return a.tags == b.tags && is_same_json(a.data, b.data);
     } else {
-        return a.tags == b.tags && a.data == b.data;
+        return a.tags == b.tags && a.data == b.data && a.unknown == b.unknown;
     }
 }
 

@@ -16,7 +16,8 @@ namespace sync_engine {
 template <class Data = nlohmann::json>
 struct Change {
     /// What the remote shall hold. A deletion has status `deleted`; its data is the last content.
-    /// Its `revision` is the one of `base`: what a compare-and-swap expects to find.
+    /// Its `revision` is the one of `base`: what a compare-and-swap expects to find. Its JSON holds
+    /// all of its data; a remote that writes JSON of its own takes `data_json(record)`.
     SyncRecord<Data> record{};
     /// The last state that the remote is known to have had; none if it never had the record.
     std::optional<SyncRecord<Data>> base{};

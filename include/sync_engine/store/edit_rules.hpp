@@ -17,6 +17,7 @@ namespace sync_engine::rules {
 template <class Data>
 [[nodiscard]] Entry<Data> created(SyncRecord<Data> record) {
     if (record.status == SyncStatus::conflicted) record.status = SyncStatus::pending;
+    record.unknown = fitting(std::move(record.unknown), record.data);
     Entry<Data> entry;
     entry.sequence = next_sequence;
     const bool claims_synced = record.status == SyncStatus::synced;
@@ -49,6 +50,7 @@ template <class Data>
     }
     if (stamp == stored || stamp == remote) stamp = above(highest_stamp(entry), moment);
     set_stamp(record, stamp);
+    record.unknown = fitting(std::move(record.unknown), record.data);
     record.status = entry.conflicted ? SyncStatus::conflicted : status_of_edit(entry);
     if (entry.base) record.revision = entry.base->revision;
     entry.local = shared(std::move(record));

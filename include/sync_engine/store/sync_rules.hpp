@@ -128,6 +128,40 @@ void lift_edit(Entry<Data>& entry, const Moment& moment) {
     renew_edit(entry);
 }
 
+/// The members that `Data` does not know, under an edit of ours that is put on the remote's state
+/// `theirs`. This device never edits them, so they are never in conflict: they are theirs, and ours
+/// where theirs was deleted, or has lost the object that they lay in.
+template <class Data>
+[[nodiscard]] UnknownMembers unknown_on(const Entry<Data>& entry, const SyncRecord<Data>& theirs,
+                                        const Data& edit) {
+    if constexpr (knows_all_members<Data>) {
+        return {};
+    } else {
+        const UnknownMembers ours = entry.is_deleted() ? UnknownMembers{} : entry.local->unknown;
+        if (theirs.is_deleted()) return fitting(ours, edit);
+        if (ours.empty() || ours == theirs.unknown) return fitting(theirs.unknown, edit);
+        const bool has_base = entry.base != nullptr && !entry.base->is_deleted();
+        return fitting(
+            united(has_base ? &entry.base->unknown : nullptr, ours, theirs.unknown, theirs.data),
+            edit);
+    }
+}
+
+/// Gives the unsent edit the unknown members of `theirs`, before that becomes base, where base had
+/// others: that makes it another edit.
+template <class Data>
+void carry_unknown(Entry<Data>& entry, const SyncRecord<Data>& theirs, const Moment& moment) {
+    if (entry.is_deleted() || theirs.is_deleted()) return;
+    if (theirs.unknown == entry.base->unknown) return;
+    auto unknown = unknown_on(entry, theirs, entry.local->data);
+    if (unknown == entry.local->unknown) return;
+    SyncRecord<Data> edit = *entry.local;
+    edit.unknown = std::move(unknown);
+    set_stamp(edit, above(highest_stamp(entry), moment));
+    entry.local = shared(std::move(edit));
+    renew_edit(entry);
+}
+
 /// The remote's state becomes ours; `known` is null for a record we never had.
 template <class Data>
 [[nodiscard]] Entry<Data> taken(const Entry<Data>* known, SyncRecord<Data> remote, Timestamp now) {
@@ -147,6 +181,7 @@ template <class Data>
                                     const Moment& moment) {
     const bool is_clean = entry.is_clean();
     const bool is_restamped = stamp_of(*entry.base) != stamp_of(remote);
+    if (!is_clean) carry_unknown(entry, remote, moment);
     move_base(entry, remote_state(std::move(remote)));
     entry.pulled_since_ack = true;
     entry.absent_once = false;
@@ -184,6 +219,7 @@ template <class Data>
 template <class Data>
 [[nodiscard]] Entry<Data> settled(Entry<Data> entry, SyncRecord<Data> theirs,
                                   SyncRecord<Data> winner, const Moment& moment) {
+    if (!winner.is_deleted()) winner.unknown = unknown_on(entry, theirs, winner.data);
     if (same_content(winner, theirs)) return taken(&entry, std::move(theirs), moment.now);
     Stamp floor = highest_stamp(entry);
     floor.raise(stamp_of(theirs));

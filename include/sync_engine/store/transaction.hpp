@@ -34,8 +34,9 @@ public:
     Transaction(const EntryTable<Data>& table, Moment moment, PendingEdits<Data> pending = {})
         : table_(table), pending_(pending), moment_(moment) {}
 
-    /// Stores an edit and marks it for the next push. With status `deleted` it is `remove`. Throws
-    /// `InvalidRecord` if the record could never travel.
+    /// Stores an edit and marks it for the next push. With status `deleted` it is `remove`. The
+    /// members that `Data` does not know are not edited: the record keeps those that the store has,
+    /// whatever it comes with. Throws `InvalidRecord` if the record could never travel.
     void put(SyncRecord<Data> record) {
         check_record(record);
         put_checked(std::move(record));
@@ -190,6 +191,7 @@ private:
             remove(record.id);
             return;
         }
+        if (known->is_visible()) record.unknown = known->local->unknown;
         if (rules::is_edit(*known->local, record)) {
             write(rules::edited(*known, std::move(record), moment_));
         }

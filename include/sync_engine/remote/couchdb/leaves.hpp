@@ -151,6 +151,11 @@ private:
         const auto ancestor = bodies_.find({tree.id, ancestor_of(tree, loser)});
         if (ancestor != bodies_.end()) base = record_of<Data>(ancestor->second);
         Record winner = resolver_.resolve(base ? &*base : nullptr, leaf, shown);
+        if (!winner.is_deleted() && !shown.is_deleted()) {
+            winner.unknown = fitting(
+                united(base ? &base->unknown : nullptr, winner.unknown, shown.unknown, shown.data),
+                winner.data);
+        }
         if (same_content(winner, shown)) return shown;
         winner.version = std::max(leaf.version, shown.version);
         if (winner.version < std::numeric_limits<std::uint64_t>::max()) ++winner.version;

@@ -18,7 +18,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 /// Entries and state as rows of the two tables, and back.
@@ -54,18 +53,14 @@ inline constexpr std::string_view read_state =
     return static_cast<std::uint64_t>(stored);
 }
 
-/// The data as text. Throws FormatError, which names the record, for what JSON cannot carry.
+/// The whole of the data as text. Throws FormatError, which names the record, for what JSON cannot
+/// carry.
 template <class Data>
 [[nodiscard]] std::string data_text(const SyncRecord<Data>& record) {
     try {
-        if constexpr (std::is_same_v<Data, nlohmann::json>) {
-            check_json(record.data);
-            return record.data.dump();
-        } else {
-            const nlohmann::json data = record.data;
-            check_json(data);
-            return data.dump();
-        }
+        const auto& data = detail::whole_data(record);
+        check_json(data);
+        return data.dump();
     } catch (const std::exception& error) {
         throw FormatError(detail::named(record.id) + " cannot be stored: " + error.what());
     }
@@ -128,11 +123,7 @@ template <class Data>
         const std::string_view text = row.text(1);
         nlohmann::json data = parse_json(text);
         if (detail::may_nest_deeper(text, max_json_depth)) check_json(data);
-        if constexpr (std::is_same_v<Data, nlohmann::json>) {
-            record.data = std::move(data);
-        } else {
-            record.data = detail::convert_data<Data>(data);
-        }
+        detail::assign_data(record, std::move(data));
     } else if (!record.is_deleted()) {
         throw FormatError("column \"data\" is NULL");
     }
