@@ -213,10 +213,26 @@ void read_fields(const nlohmann::json& json, SyncRecord<Data>& record) {
 
 }  // namespace detail
 
+/// The data of a record as JSON; throws FormatError for what JSON cannot carry.
 template <class Data>
-nlohmann::json data_json(const SyncRecord<Data>& record) { nlohmann::json j = record.data; check_json(j); return j; }  // TEMPORARY
+[[nodiscard]] nlohmann::json data_json(const SyncRecord<Data>& record) {
+    // Checked before it is copied, because the copy recurses.
+    if constexpr (std::is_same_v<Data, nlohmann::json>) check_json(record.data);
+    nlohmann::json json = record.data;
+    if constexpr (!std::is_same_v<Data, nlohmann::json>) check_json(json);
+    return json;
+}
+
+/// Takes JSON as the data of a record; throws FormatError for what does not fit.
 template <class Data>
-void set_data_json(SyncRecord<Data>& record, nlohmann::json json) { record.data = detail::read_data<Data>(json); }  // TEMPORARY
+void set_data_json(SyncRecord<Data>& record, nlohmann::json json) {
+    if constexpr (std::is_same_v<Data, nlohmann::json>) {
+        check_json(json);
+        record.data = std::move(json);
+    } else {
+        record.data = detail::read_data<Data>(json);
+    }
+}
 
 /// Reads what to_json wrote, and what a backend may leave out: status is then pending, version 1,
 /// tags and revision empty, updatedAt `Timestamp{}`; a deleted record needs no data.
