@@ -51,10 +51,12 @@ public:
     Bulk(const Client& client, StopToken stop) : client_(client), stop_(std::move(stop)) {}
 
     /// Writes documents; no id may occur twice. What the answer leaves out is missing here as well.
-    [[nodiscard]] std::map<std::string, Written> write(const std::vector<Json>& documents) const {
+    [[nodiscard]] std::map<std::string, Written> write(std::vector<Json> documents) const {
         std::map<std::string, Written> written;
         if (documents.empty()) return written;
-        const Json answer = asked("/_bulk_docs", {{"docs", documents}});
+        Json body = Json::object();
+        body["docs"] = std::move(documents);
+        const Json answer = asked("/_bulk_docs", body);
         for (const auto& item : elements(answer, "/_bulk_docs")) {
             detail::require_object(item, "item of _bulk_docs");
             written[detail::read_string(item, "id", "")] = {

@@ -57,6 +57,9 @@ public:
                 add_text("[");
                 for (const auto& child : value) add(child);
                 return add_text("]");
+            case Kind::string:
+                add_byte('"');
+                return add_text(value.get_ref<const std::string&>());
             case Kind::number_integer:
             case Kind::number_unsigned:
             case Kind::number_float:
@@ -78,6 +81,9 @@ private:
     /// A whole number is one, in whatever type the parser kept it: a server may print 1.0 as 1.
     ContentDigest& add_number(const nlohmann::json& number) {
         constexpr double exact = 9007199254740992.0;  // 2^53: below it every whole number is exact
+        if (number.is_number_unsigned()) {            // most are
+            return add_text(std::to_string(number.get<std::uint64_t>()));
+        }
         if (number.is_number_float()) {
             const double real = number.get<double>();
             if (real < exact && real > -exact && std::trunc(real) == real) {

@@ -173,7 +173,7 @@ private:
                 documents.push_back(document_of(*tree.winner, {}));
             }
         }
-        const auto answers = bulk_.write(documents);
+        const auto answers = bulk_.write(std::move(documents));
         for (auto& tree : trees_) {
             const auto answer = answers.find(tree.id);
             if (answer == answers.end() || answer->second.revision.empty()) continue;
@@ -200,7 +200,8 @@ private:
                     {{"_id", tree.id}, {"_rev", tree.losers[nth]}, {"_deleted", true}});
             }
             if (deletions.empty()) return;
-            (void)bulk_.write(deletions);  // one that is gone by now was deleted by somebody else
+            (void)bulk_.write(
+                std::move(deletions));  // one that is gone by now was deleted by somebody else
         }
     }
 
