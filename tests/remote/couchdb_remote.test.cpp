@@ -278,10 +278,13 @@ TEST_CASE("a feed is read in pages, and asked once for the name of its database"
 
     server.asked.clear();
     CHECK(phone.sync().pulled == 0);
-    CHECK(server.asked ==
-          std::vector<std::string>{
-              "GET /notes/_local/sync_engine",
-              "GET /notes/_changes?limit=500&since=26-g1AAA1&include_docs=true&conflicts=true"});
+    CHECK(
+        server.asked ==
+        std::vector<std::string>{
+            "GET /notes/_local/sync_engine",
+            "GET "
+            "/notes/"
+            "_changes?limit=500&since=26-g1AAA1&include_docs=true&conflicts=true&style=all_docs"});
 }
 
 TEST_CASE("rows that come again change nothing", "[remote]") {
@@ -666,6 +669,27 @@ TEST_CASE("an id that was made twice and deleted once is the same everywhere", "
     CHECK(server.document("a").at("text") == "tablet");
     CHECK(phone.device.data("a") == json{{"text", "tablet"}});
     CHECK(tablet.device.data("a") == json{{"text", "tablet"}});
+}
+
+TEST_CASE("a state that a deletion has brought to light is seen by all", "[remote]") {
+    FakeCouch server;
+    Client phone{server, {}, 1};
+    const auto base = server.edit("a", {{"text", "milk"}});
+    phone.device.edit("b", {{"text", "bread"}});
+    (void)phone.sync();
+    phone.device.edit("a", {{"text", "oat milk"}});
+    phone.device.edit("a", {{"text", "rice milk"}});
+    CHECK(phone.sync().pushed == 1);
+    auto hidden = couchdb::document_of(
+        SyncRecord<>{.id = "a", .data = {{"text", "goat milk"}}, .updated_at = Timestamp{1s}}, {});
+    server.replicate("a", hidden);
+    phone.device.store->remove("a");
+
+    CHECK(phone.sync({.direction = SyncDirection::push}).pushed == 1);
+    CHECK(server.document("a").at("text") == "goat milk");
+    (void)phone.sync();
+
+    CHECK(phone.device.data("a") == json{{"text", "goat milk"}});
 }
 
 TEST_CASE("the simulator finds no lost edit over CouchDB's protocol", "[remote]") {

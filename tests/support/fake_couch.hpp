@@ -338,9 +338,14 @@ private:
             const auto& [sequence, id] = *place;
             const Document& document = documents_.at(id);
             const Leaf& leaf = shown(document);
-            Json row = {{"seq", sequence_text(sequence)},
-                        {"id", id},
-                        {"changes", Json::array({{{"rev", leaf.revision}}})}};
+            Json revisions = Json::array({{{"rev", leaf.revision}}});
+            if (query.count("style") != 0) {
+                for (const auto& other : document.leaves) {
+                    if (&other != &leaf) revisions.push_back({{"rev", other.revision}});
+                }
+            }
+            Json row = {
+                {"seq", sequence_text(sequence)}, {"id", id}, {"changes", std::move(revisions)}};
             if (leaf.is_deleted) row["deleted"] = true;
             if (with_documents) row["doc"] = with_conflicts(document, leaf);
             results.push_back(std::move(row));

@@ -296,7 +296,7 @@ private:
                             const StopToken& stop) const {
         std::string path = "/_changes?limit=" + std::to_string(limit);
         if (!from.since.is_null()) path += "&since=" + encoded_sequence(from.since);
-        if (with_documents) path += "&include_docs=true&conflicts=true";
+        if (with_documents) path += "&include_docs=true&conflicts=true&style=all_docs";
         try {
             auto answer = client_.get(path, stop);
             if (answer.status == 404) client_.throw_missing_database();
@@ -323,7 +323,9 @@ private:
             try {
                 auto& document = row["doc"];
                 if (has_conflicts(document)) split.push_back(document);
-                page.records.push_back(couchdb::record_of<Data>(std::move(document)));
+                Record record = couchdb::record_of<Data>(std::move(document));
+                if (is_behind_deletion(row, record)) record.updated_at = Timestamp{};
+                page.records.push_back(std::move(record));
             } catch (const FormatError& error) {
                 page.errors.push_back({id, error.what()});
             }
@@ -355,6 +357,19 @@ private:
     [[nodiscard]] static std::string id_of_row(const Json& row) {
         detail::require_object(row, "row of _changes");
         return detail::read_string(row, "id");
+    }
+
+    /// True for a state that came to light because the one that was shown before it was deleted: a
+    /// longer branch ends in a tombstone. Its stamps are older than that deletion, and would make
+    /// everybody who knows of the deletion take it for a stale read.
+    [[nodiscard]] static bool is_behind_deletion(const Json& row, const Record& record) {
+        const auto* leaves = detail::find(row, "changes");
+        if (record.is_deleted() || leaves == nullptr || !leaves->is_array()) return false;
+        const auto shown = couchdb::generation_of(record.revision);
+        return std::any_of(leaves->begin(), leaves->end(), [&](const Json& leaf) {
+            return leaf.is_object() &&
+                   couchdb::generation_of(detail::read_string(leaf, "rev", "")) > shown;
+        });
     }
 
     [[nodiscard]] static bool has_conflicts(const Json& document) {

@@ -163,15 +163,13 @@ private:
         return winner;
     }
 
+    /// Also where the state that is shown has won: the branch that goes on has to be as long as
+    /// those that end in a tombstone, or it would look like one that a deletion has brought to
+    /// light.
     void write_winners() {
         std::vector<Json> documents;
-        for (auto& tree : trees_) {
-            if (!tree.winner) continue;
-            if (same_content(*tree.winner, record_of<Data>(tree.shown))) {
-                tree.is_written = true;
-            } else {
-                documents.push_back(document_of(*tree.winner, {}));
-            }
+        for (const auto& tree : trees_) {
+            if (tree.winner) documents.push_back(document_of(*tree.winner, {}));
         }
         const auto answers = bulk_.write(std::move(documents));
         for (auto& tree : trees_) {
