@@ -191,7 +191,7 @@ TEST_CASE("a feed without end is cut off", "[couchdb]") {
     victim.check_unharmed(result);
 }
 
-TEST_CASE("an answer of 100 MB costs no more memory than is allowed", "[couchdb]") {
+TEST_CASE("an answer of 100 MB costs no more memory than is allowed", "[couchdb][memory]") {
     constexpr std::size_t megabyte = 1024 * 1024;
     const bool says_length = GENERATE(true, false);
     RawServer server{[&](Socket& socket) {
@@ -241,7 +241,7 @@ TEST_CASE("a byte now and then does not outlast the deadline", "[couchdb]") {
     CHECK_THAT(result.errors.front().message, contains("400 ms"));
 }
 
-TEST_CASE("a pull of 100,000 documents takes the memory of a page", "[couchdb]") {
+TEST_CASE("a pull of 100,000 documents takes the memory of a page", "[couchdb][memory]") {
     constexpr std::size_t count = 100'000;
     const auto number = [](const std::string& target, const std::string& key) -> std::size_t {
         const auto place = target.find(key + '=');

@@ -84,7 +84,12 @@ else
 fi
 export SYNC_COUCH_URL
 
-"$program" "${@:4}"
+if (($# > 3)); then
+    "$program" "${@:4}"
+else
+    "$program" '[memory]'  # in a process that has not used any yet
+    "$program" '~[memory]'
+fi
 
 if [[ -x $fieldbook ]]; then
     books=$(mktemp -d)

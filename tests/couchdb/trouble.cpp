@@ -80,6 +80,12 @@ SyncResult sync_and_kill(Phone& phone, PouchServer& server, std::size_t after,
                        .pull_page_size = 100});
 }
 
+/// How many seeds to run: SYNC_COUCH_SEEDS, or what fits into a coffee break.
+unsigned seeds(unsigned by_default) {
+    const auto set = setting("SYNC_COUCH_SEEDS");
+    return set ? static_cast<unsigned>(std::stoul(*set)) : by_default;
+}
+
 /// A way to the server where only one login is let through.
 class Gate {
 public:
@@ -175,7 +181,7 @@ TEST_CASE("a network that loses, cuts, delays and doubles costs nothing once it 
         WARN("left out: the server is not on this machine, and no proxy goes between");
         return;
     }
-    const auto seed = GENERATE(range(1U, 9U));
+    const auto seed = GENERATE(range(1U, seeds(8) + 1));
     CAPTURE(seed);
     Database database;
     FaultyProxy proxy{*port, seed};
@@ -231,7 +237,7 @@ TEST_CASE("members that only one side ever writes survive every mishap of the ne
         WARN("left out: the server is not on this machine, and no proxy goes between");
         return;
     }
-    const auto seed = GENERATE(range(100U, 104U));
+    const auto seed = GENERATE(range(1U, seeds(4) + 1));
     CAPTURE(seed);
     Database database;
     FaultyProxy proxy{*port, seed, 6};
