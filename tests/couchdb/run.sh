@@ -11,10 +11,10 @@
 # tests that need a server to kill are left out.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-program=$1
+program=$(realpath -- "$1")
 mkdir -p -- "$2"
-folder=$(cd -- "$2" && pwd)
-fieldbook=${3-}
+folder=$(realpath -- "$2")
+fieldbook=$(realpath -m -- "${3:-none}")
 server=
 data=
 
