@@ -67,14 +67,14 @@ TEST_CASE("a wait ends when another client edits", "[couchdb]") {
     const auto port = port_to_watch();
     if (!port) return;
     Watched watched{*port};
-    auto& [database, proxy, ada] = watched;
+    Phone& ada = watched.ada;
     settle({&ada});
     for (std::size_t round = 1; round <= 3; ++round) {
         auto woken =
             std::async(std::launch::async, [&] { return ada.couch.wait_for_changes(60s); });
         REQUIRE(watched.has_polled(round));
         const auto start = std::chrono::steady_clock::now();
-        database.put("a", {{"round", round}});
+        watched.database.put("a", {{"round", round}});
         CHECK(woken.get());
         CHECK(std::chrono::steady_clock::now() - start < 10s);
         CHECK(ada.sync().pulled == 1);
