@@ -37,8 +37,8 @@ struct PullPage {
     bool complete = false;
     /// The remote cannot go on from the cursor it was given: scan again from null.
     bool reset = false;
-    /// Records that the remote holds and that the callback could not read, each with its id and why.
-    /// They are reported and skipped, so that one of them does not hold up the feed.
+    /// Records that the remote holds and that the callback could not read, each with its id and
+    /// why. They are reported and skipped, so that one of them does not hold up the feed.
     std::vector<SyncError> errors{};
 };
 
