@@ -115,6 +115,7 @@ set(sync_engine_couchdb_headers
     include/sync_engine/remote/couchdb/client.hpp
     include/sync_engine/remote/couchdb/document.hpp
     include/sync_engine/remote/couchdb/leaves.hpp
+    include/sync_engine/remote/couchdb/pushing.hpp
     include/sync_engine/remote/couchdb_remote.hpp
 )
 

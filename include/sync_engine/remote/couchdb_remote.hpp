@@ -11,6 +11,7 @@
 #include <sync_engine/remote/couchdb/client.hpp>
 #include <sync_engine/remote/couchdb/document.hpp>
 #include <sync_engine/remote/couchdb/leaves.hpp>
+#include <sync_engine/remote/couchdb/pushing.hpp>
 #include <sync_engine/remote/http_transport.hpp>
 #include <sync_engine/remote/page.hpp>
 #include <sync_engine/remote/remote.hpp>
@@ -24,13 +25,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <map>
 #include <mutex>
-#include <optional>
-#include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -112,11 +108,7 @@ public:
 
     /// One push: a verdict for each change. Throws a `RemoteError` where the whole call failed.
     [[nodiscard]] PushReport<Data> push(const PushBatch<Data>& batch) {
-        Pushing pushing{couchdb::Bulk{client_, batch.stop}};
-        for (const auto& change : batch.changes) pushing.add(change, change.record);
-        pushing.write();
-        pushing.settle_conflicts();
-        return std::move(pushing.report);
+        return couchdb::Pushing<Data>{couchdb::Bulk{client_, batch.stop}}.push(batch.changes);
     }
 
     /// One page of the feed. Throws a `RemoteError` where it cannot be had.
@@ -133,114 +125,6 @@ public:
     }
 
 private:
-    // Push.
-
-    /// One push on its way.
-    struct Pushing {
-        couchdb::Bulk bulk;
-        PushReport<Data> report{};
-        std::vector<Json> documents{};
-        std::map<std::string, const Change<Data>*> sent{};
-        std::vector<std::string> conflicts{};
-
-        /// What can be no document is refused here, because the server would refuse the batch.
-        void add(const Change<Data>& change, const Record& record) {
-            try {
-                documents.push_back(couchdb::document_of(record, change.operation_id));
-                sent[record.id] = &change;
-            } catch (const Error& error) {
-                report.push_back(rejected<Data>(record.id, error.what()));
-            }
-        }
-
-        void write() {
-            for (auto& [id, written] : bulk.write(std::exchange(documents, {}))) {
-                if (sent.count(id) == 0) continue;
-                if (!written.revision.empty()) {
-                    report.push_back(accepted<Data>(id, std::move(written.revision)));
-                } else if (written.error == "conflict") {
-                    conflicts.push_back(id);
-                } else {
-                    refuse(id, written);
-                }
-            }
-        }
-
-        /// A function of the database says no for good; what a node says of itself passes.
-        void refuse(const std::string& id, const couchdb::Written& written) {
-            static const std::set<std::string_view> for_good{
-                "forbidden",     "unauthorized", "doc_validation", "bad_request",
-                "illegal_docid", "missing_id",   "too_large",      "document_too_large"};
-            constexpr std::chrono::seconds a_moment{30};
-            const std::string said =
-                "the server answered " + quoted(written.error) + ": " + quoted(written.reason);
-            report.push_back(for_good.count(written.error) != 0 ? rejected<Data>(id, said)
-                                                                : retry<Data>(id, said, a_moment));
-        }
-
-        /// Looks at what is there instead. What is not there at all, because the database is
-        /// another one by now, is written once more, as something new.
-        void settle_conflicts() {
-            auto shown = bulk.look_up(conflicts);
-            const auto tombstones = read_tombstones(shown);
-            for (const auto& id : std::exchange(conflicts, {})) {
-                const auto place = shown.find(id);
-                if (place == shown.end()) continue;
-                auto& [document, revision] = place->second;
-                const Change<Data>& change = *sent.at(id);
-                if (revision.empty()) {
-                    write_as_new(change);
-                } else if (!document.is_null()) {
-                    judge(change, std::move(document));
-                } else if (const auto body = tombstones.find({id, revision});
-                           body != tombstones.end()) {
-                    judge(change, body->second);
-                } else {
-                    judge(change, {{"_id", id}, {"_rev", revision}, {"_deleted", true}});
-                }
-            }
-            write();
-        }
-
-        couchdb::Bodies read_tombstones(const std::map<std::string, couchdb::Shown>& shown) {
-            std::vector<couchdb::Revision> wanted;
-            for (const auto& [id, state] : shown) {
-                const bool is_deleted = state.document.is_null() && !state.revision.empty();
-                if (is_deleted) wanted.push_back({id, state.revision});
-            }
-            return bulk.get(wanted);
-        }
-
-        void write_as_new(const Change<Data>& change) {
-            if (change.record.revision.empty()) return;  // it was new: the answer says nothing
-            if (change.record.is_deleted()) {
-                report.push_back(accepted<Data>(change.record.id));
-                return;
-            }
-            Record record = change.record;
-            record.revision.clear();
-            add(change, record);
-        }
-
-        /// Our own earlier write, whose answer was lost, is an ack; anything else is a conflict.
-        void judge(const Change<Data>& change, Json document) {
-            const std::string& id = change.record.id;
-            try {
-                const bool is_ours = couchdb::operation_of(document) == change.operation_id;
-                auto remote = couchdb::record_of<Data>(std::move(document));
-                if (is_ours && same_content(remote, change.record)) {
-                    report.push_back(accepted<Data>(id, remote.revision));
-                } else {
-                    report.push_back(conflict(std::move(remote)));
-                }
-            } catch (const FormatError& error) {
-                report.push_back(retry<Data>(
-                    id,
-                    std::string("what the server holds instead cannot be read: ") + error.what()));
-            }
-        }
-    };
-
     // Pull.
 
     /// How far a pull has come, and in which database: the cursor, taken apart.

@@ -261,8 +261,8 @@ private:
         try {
             const Json error = parse_json(body);
             if (!error.is_object()) return {};
-            return " (" + detail::read_string(error, "error", "") + ": " +
-                   detail::read_string(error, "reason", "") + ')';
+            return " (" + quoted(detail::read_string(error, "error", "")) + ": " +
+                   detail::Quoted{300}(detail::read_string(error, "reason", "")) + ')';
         } catch (const FormatError&) {
             return {};
         }
