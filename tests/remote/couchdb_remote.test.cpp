@@ -479,7 +479,7 @@ TEST_CASE("a document nested too deep is found by halves, and skipped", "[remote
     CHECK(phone.device.store->count() == 5);
 }
 
-TEST_CASE("a page that is too large is asked for in halves", "[remote]") {
+TEST_CASE("an answer with too many documents is asked for in halves", "[remote]") {
     FakeCouch server;
     for (int each = 0; each < 20; ++each) {
         server.edit("n" + std::to_string(each), {{"text", std::string(1'000, 'x')}});
