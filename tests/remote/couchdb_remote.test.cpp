@@ -720,7 +720,7 @@ TEST_CASE("the simulator finds no lost edit over CouchDB's protocol", "[remote]"
     };
     const testing::Simulation<> simulation{options};
 
-    const auto total = simulation.run_many(0, 100);
+    const auto total = simulation.run_many(0, 50);
 
     if (total.failure) FAIL(simulation.explain(*total.failure));
     CHECK(total.edits > 0);
