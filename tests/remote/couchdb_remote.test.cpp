@@ -127,6 +127,21 @@ TEST_CASE("a 409 against our own earlier write is an ack", "[remote]") {
           (is_deletion ? 2U : 1U));
 }
 
+TEST_CASE("a push that is repeated is accepted under the revision that it had", "[remote]") {
+    FakeCouch server;
+    Client phone{server};
+    PushBatch<> batch;
+    batch.changes.push_back(
+        {.record = {.id = "a", .data = {{"text", "milk"}}}, .operation_id = "op"});
+
+    const auto first = phone.couch.push(batch);
+    const auto again = phone.couch.push(batch);
+
+    REQUIRE(again.size() == 1);
+    CHECK(again.front().kind == VerdictKind::accepted);
+    CHECK(again.front().revision == first.front().revision);
+}
+
 TEST_CASE("somebody's edit under our operation id is a conflict all the same", "[remote]") {
     FakeCouch server;
     Client phone{server, ConflictResolver<>{ConflictStrategy::local_wins}};
@@ -308,6 +323,7 @@ TEST_CASE("rows that come again change nothing", "[remote]") {
 
 TEST_CASE("a database that was made again is noticed, and no edit is lost", "[remote]") {
     FakeCouch server;
+    server.knows_sequences = GENERATE(true, false);
     Client phone{server};
     phone.device.edit("a", {{"text", "milk"}});
     phone.device.edit("b", {{"text", "bread"}});
