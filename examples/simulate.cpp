@@ -7,7 +7,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -126,12 +125,7 @@ int main(int count, char** arguments) {
     };
 
     const testing::Simulation<Note> simulation{options};
-    const std::size_t tick = std::max<std::size_t>(seeds / 20, 1);
-    const auto total = simulation.run_many(first, seeds, [&](const auto& so_far) {
-        if (so_far.seeds % tick != 0) return;
-        std::fprintf(stderr, "\r%zu of %zu seeds", so_far.seeds, seeds);
-    });
-    std::fprintf(stderr, "\n");
+    const auto total = simulation.run_many(first, seeds);
     if (total.failure) {
         std::puts(simulation.explain(*total.failure).c_str());
         return 1;

@@ -2,34 +2,11 @@
 # SPDX-License-Identifier: MIT
 # Uses the field book as a person would who has no network, and sees that it does what it says.
 #     drive.sh PROGRAM CMAKE FOLDER
-set -u
+source "$(dirname -- "${BASH_SOURCE[0]}")/checks.sh"
 program=$1
 cmake=$2
-folder=$3
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-trees=$here/../two_devices.jsonl
-unset FIELDBOOK FIELDBOOK_URL FIELDBOOK_PASSWORD
-rm -rf -- "$folder"
-mkdir -p -- "$folder"
-cd -- "$folder" || exit 1
-
-step() { printf '%s\n' "$*"; }
-fail() {
-    printf 'NOT SO: %s\n-- standard output:\n%s\n-- standard error:\n%s\n' "$*" "$(<out)" "$(<err)"
-    exit 1
-}
-
-# exits CODE WORDS...: runs the field book, which is to end with the code.
-exits() {
-    local expected=$1 code=0
-    shift
-    "$program" "$@" >out 2>err </dev/null || code=$?
-    ((code == expected)) || fail "fieldbook $* ended with $code, not $expected"
-}
-does() { exits 0 "$@"; }
-says() { grep -qF -- "$1" out || fail "it says: $1"; }
-says_not() { ! grep -qF -- "$1" out || fail "it does not say: $1"; }
-complains() { grep -qF -- "$1" err || fail "it complains: $1"; }
+unset FIELDBOOK_PASSWORD
+begin_in "$3"
 
 # json PATH VALUE: what the last command wrote is JSON, with that value at the path.
 json() {

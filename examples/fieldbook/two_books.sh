@@ -3,37 +3,15 @@
 # Two people with a field book each, one server, and all that can happen between them.
 #     two_books.sh PROGRAM URL [FOLDER]
 # URL names a database that does not exist yet; it is made, and stays. FOLDER is made anew.
-set -u
+source "$(dirname -- "${BASH_SOURCE[0]}")/checks.sh"
 program=$1
 url=$2
-folder=${3:-$(mktemp -d)}
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-trees=$here/../two_devices.jsonl
-unset FIELDBOOK FIELDBOOK_URL
-rm -rf -- "$folder"
-mkdir -p -- "$folder"
-cd -- "$folder" || exit 1
-
-step() { printf '%s\n' "$*"; }
-fail() {
-    printf 'NOT SO: %s\n-- standard output:\n%s\n-- standard error:\n%s\n' "$*" "$(<out)" "$(<err)"
-    exit 1
-}
+begin_in "${3:-$(mktemp -d)}"
 
 # ada exits CODE WORDS..., ben does WORDS...: one of the two runs the field book.
-book=
-ada() { book=ada.db && "$@"; }
-ben() { book=ben.db && "$@"; }
-exits() {
-    local expected=$1 code=0
-    shift
-    "$program" --book $book "$@" >out 2>err </dev/null || code=$?
-    ((code == expected)) || fail "fieldbook --book $book $* ended with $code, not $expected"
-}
-does() { exits 0 "$@"; }
+ada() { book=(--book ada.db) && "$@"; }
+ben() { book=(--book ben.db) && "$@"; }
 syncs() { does sync "$url" "$@"; }
-says() { grep -qF -- "$1" out || fail "it says: $1"; }
-says_not() { ! grep -qF -- "$1" out || fail "it does not say: $1"; }
 has() {
     does show "$1"
     says "$2"
@@ -41,7 +19,7 @@ has() {
 are_equal() {
     ada does export ada.jsonl
     ben does export ben.jsonl
-    cmp -s ada.jsonl ben.jsonl || fail "both books hold the same: diff $folder/{ada,ben}.jsonl"
+    cmp -s ada.jsonl ben.jsonl || fail "both books hold the same: diff $PWD/{ada,ben}.jsonl"
 }
 # Nobody knows who has to go first, so each goes twice.
 sync_both() {

@@ -5,7 +5,7 @@
 #     run.sh PROGRAM FOLDER [FIELDBOOK [CATCH2_OPTION...]]
 #
 # PROGRAM is couchdb_tests. FOLDER is for what npm installs, and stays. FIELDBOOK is the example; a
-# path where nothing is leaves its two books out. Without SYNC_COUCH_URL a pouchdb-server is started
+# path where nothing is leaves its books out. Without SYNC_COUCH_URL a pouchdb-server is started
 # on a free port of 127.0.0.1, and stopped at the end. SYNC_COUCH_URL=http://user:password@host:5984
 # names another server, a CouchDB or a cluster: databases with names of their own are made there, and
 # tests that need a server to kill are left out.
@@ -50,17 +50,18 @@ has_modules() {
     touch -- "$folder/is_installed"
 }
 
-# Takes whichever port the system has free.
+# Takes whichever port the system has free, and lets nobody in without a login.
 start_server() {
     local port
     port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => {
         console.log(s.address().port); s.close() })')
     data=$(mktemp -d)
+    echo '{"admins": {"tester": "a secret"}}' >"$data/config.json"
     (cd -- "$data" && exec node "$folder/node_modules/pouchdb-server/bin/pouchdb-server" --in-memory \
         --host 127.0.0.1 --port "$port" --config config.json --no-stdout-logs \
         >"$folder/server.log" 2>&1 </dev/null) &
     server=$!
-    SYNC_COUCH_URL=http://127.0.0.1:$port
+    SYNC_COUCH_URL=http://tester:a%20secret@127.0.0.1:$port
     for _ in {1..300}; do
         kill -0 "$server" 2>/dev/null || break
         (: </dev/tcp/127.0.0.1/"$port") 2>/dev/null && return
@@ -92,14 +93,14 @@ else
 fi
 
 if [[ -x $fieldbook ]]; then
+    scripts=$here/../../examples/fieldbook
     books=$(mktemp -d)
-    code=0
-    bash "$here/../../examples/fieldbook/two_books.sh" "$fieldbook" \
-        "${SYNC_COUCH_URL%/}/two_books_$$_$RANDOM" "$books" || code=$?
-    ((code)) || rm -rf -- "$books"
-    ((code == 0)) || exit "$code"
+    url=${SYNC_COUCH_URL%/}/books_$$_$RANDOM
+    bash "$scripts/session.sh" "$fieldbook" "${url}_session" "$here/../../README.md" "$books"
+    bash "$scripts/two_books.sh" "$fieldbook" "${url}_two" "$books"
+    rm -rf -- "$books"
 else
-    echo 'The field book is not built: its two books are left out.'
+    echo 'The field book is not built: its books are left out.'
 fi
 if [[ -n $server ]] && ! kill -0 "$server" 2>/dev/null; then
     cat -- "$folder/server.log"

@@ -37,6 +37,22 @@ private:
     std::filesystem::path path_;
 };
 
+/// A temporary folder that the process is in, so that a plain file name is a file there.
+class InTemporaryFolder {
+public:
+    InTemporaryFolder() { std::filesystem::current_path(folder_.path()); }
+    InTemporaryFolder(const InTemporaryFolder&) = delete;
+    InTemporaryFolder& operator=(const InTemporaryFolder&) = delete;
+    ~InTemporaryFolder() {
+        std::error_code ignored;
+        std::filesystem::current_path(before_, ignored);
+    }
+
+private:
+    TemporaryFolder folder_{};
+    std::filesystem::path before_ = std::filesystem::current_path();
+};
+
 /// All bytes of a file; none where there is no file.
 inline std::string bytes_of(const std::filesystem::path& file) {
     std::ifstream stream{file, std::ios::binary};
