@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace sync_engine::bench {
@@ -25,20 +27,31 @@ template <class Body>
     return *middle;
 }
 
+/// The only work to measure, by a part of its name; empty: all.
+inline std::string only{};
+
+/// Prints what `units` units of work came to, and the ratio of the two.
+inline void report(const char* work, double goal, std::size_t units, double reference,
+                   double ours) {
+    const auto each = static_cast<double>(units);
+    std::printf("%-50s %9.3f %9.3f %7.2f x  (goal %.2f)\n", work, reference / each, ours / each,
+                ours / reference, goal);
+    std::fflush(stdout);
+}
+
 /// Measures a reference and ours in turn, so that both meet the same machine, and prints the ratio
 /// of their medians. Each answers the time of `units` units of work.
 template <class Reference, class Ours>
 void compare(const char* work, double goal, std::size_t rounds, std::size_t units,
              const Reference& reference, const Ours& ours) {
+    if (std::string_view{work}.find(only) == std::string_view::npos) return;
     std::vector<Microseconds> theirs;
     std::vector<Microseconds> own;
     for (std::size_t round = 0; round < rounds; ++round) {
         theirs.push_back(reference());
         own.push_back(ours());
     }
-    const double base = median(theirs).count() / static_cast<double>(units);
-    const double time = median(own).count() / static_cast<double>(units);
-    std::printf("%-46s %9.2f %9.2f %7.2f x  (goal %.2f)\n", work, base, time, time / base, goal);
+    report(work, goal, units, median(theirs).count(), median(own).count());
 }
 
 }  // namespace sync_engine::bench

@@ -9,6 +9,8 @@ set(sync_engine_headers
     include/sync_engine/record/environment.hpp
     include/sync_engine/record/error.hpp
     include/sync_engine/record/json.hpp
+    include/sync_engine/record/json_text.hpp
+    include/sync_engine/record/record_text.hpp
     include/sync_engine/record/sync_error.hpp
     include/sync_engine/record/sync_record.hpp
     include/sync_engine/record/tag_set.hpp
@@ -25,11 +27,13 @@ set(sync_engine_headers
     include/sync_engine/remote/verdict.hpp
     include/sync_engine/retry/backoff.hpp
     include/sync_engine/retry/retry_queue.hpp
+    include/sync_engine/store/boxed.hpp
     include/sync_engine/store/edit_rules.hpp
     include/sync_engine/store/entry.hpp
     include/sync_engine/store/entry_json.hpp
     include/sync_engine/store/entry_table.hpp
     include/sync_engine/store/group_commit.hpp
+    include/sync_engine/store/id_index.hpp
     include/sync_engine/store/local_store.hpp
     include/sync_engine/store/overlay.hpp
     include/sync_engine/store/retry_state.hpp

@@ -7,6 +7,7 @@
 #include <sync_engine/conflict/merge.hpp>
 #include <sync_engine/conflict/reconcile.hpp>
 #include <sync_engine/record/error.hpp>
+#include <sync_engine/record/record_text.hpp>
 #include <sync_engine/record/sync_error.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/record/tag_set.hpp>

@@ -172,12 +172,12 @@ TEST_CASE("a dead letter counts for the edit that it speaks of", "[store]") {
     EntryTable<json> table;
     auto entry = dirty("a", 4);
     entry.retry = RetryState{.sequence = 4, .dead = true};
-    table.write(entry);
+    table.write(Entry<json>{entry});
     CHECK(table.statistics().dead_letters == 1);
     CHECK(table.retrying() == std::set<std::string>{"a"});
 
     entry.sequence = 5;
-    table.write(entry);
+    table.write(std::move(entry));
     CHECK(table.statistics().dead_letters == 0);
     CHECK(table.retrying().empty());
 }
@@ -212,7 +212,7 @@ TEST_CASE("after any writes, every index says what a scan says", "[store]") {
                 map.erase(id);
             } else {
                 const auto entry = random_entry(id, step, random);
-                table.write(entry);
+                table.write(Entry<json>{entry});
                 map.insert_or_assign(id, entry);
             }
             if (step % 10 != 0) continue;

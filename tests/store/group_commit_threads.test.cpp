@@ -106,8 +106,9 @@ void sync(LocalStore<>& store) {
         step.decisions.push_back(
             {.id = entry.local->id,
              .expected = entry.generation,
-             .outcome = is_answered ? rules::acknowledged(entry, entry.sent.back(),
-                                                          *entry.sent.back().record, moment)
+             .outcome = is_answered ? rules::acknowledged(
+                                          entry, entry.sent.back(),
+                                          rules::remote_state(*entry.sent.back().record), moment)
                                     : rules::staged(entry, std::to_string(entry.sequence))});
     }
     store.apply(std::move(step));

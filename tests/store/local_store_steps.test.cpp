@@ -135,7 +135,7 @@ TEST_CASE("an edit that is put on a newer base keeps what is known of its attemp
     const auto sequence = store.entry("a")->sequence;
 
     store.decide("a", [&](const auto* known) {
-        return rules::rebased(*known, note("a", "one", 9), store.moment());
+        return rules::rebased(*known, rules::remote_state(note("a", "one", 9)), store.moment());
     });
 
     CHECK(store.entry("a")->sequence > sequence);
@@ -186,7 +186,7 @@ TEST_CASE("a remote state can be parked on a record that never stands still", "[
     Step<json> step;
     for (const auto* id : {"a", "unknown", "conflicted"}) {
         Decision<json> decision{.id = id, .expected = 12345};
-        decision.park = note(id, "remote", 7);
+        decision.park = rules::remote_state(note(id, "remote", 7));
         step.decisions.push_back(std::move(decision));
     }
     step.cursor = CursorMove{nullptr, 1};
@@ -232,7 +232,7 @@ TEST_CASE("attempts are kept for a dirty record alone, and speak of its last edi
     store->put(note("dirty", "one"));
     store->put(note("clean", "one").with_status(SyncStatus::synced));
     bool was_asked = false;
-    const auto note_attempt = [&](std::optional<RetryState>& retry) {
+    const auto note_attempt = [&](Boxed<RetryState>& retry) {
         was_asked = true;
         if (!retry) retry.emplace();
         ++retry->attempts;

@@ -33,9 +33,9 @@ std::string text_in(const Outcome<json>& outcome) {
 
 Lines lines_of(const Overlay<json>& overlay) {
     Lines lines;
-    for (const auto& [id, outcome] : overlay.written()) {
-        CHECK(overlay.find(id) == &outcome);
-        lines.push_back(id + ": " + text_in(outcome));
+    for (const auto& written : overlay.written()) {
+        CHECK(overlay.find(written.id()) == &written.outcome);
+        lines.push_back(std::string{written.id()} + ": " + text_in(written.outcome));
     }
     CHECK(overlay.is_empty() == lines.empty());
     return lines;
@@ -78,6 +78,27 @@ TEST_CASE("what is appended comes after, or replaces what it was written on", "[
     overlay.append(overlay_of({{"d", "two"}}));
 
     CHECK(lines_of(overlay) == Lines{"a: one", "b: -", "c: two", "d: two", "e: -"});
+}
+
+TEST_CASE("an overlay finds each of few records and of many", "[store]") {
+    Overlay<json> overlay;
+    Lines expected;
+    for (int n = 0; n < 100; ++n) {
+        const auto id = std::to_string(n);
+        overlay.write(id, n % 3 == 0 ? std::nullopt : entry(id, "one"));
+        expected.push_back(id + (n % 3 == 0 ? ": -" : ": one"));
+        REQUIRE(lines_of(overlay) == expected);
+        CHECK(overlay.find(std::to_string(n + 1)) == nullptr);
+    }
+
+    Overlay<json> later;
+    for (int n = 50; n < 150; ++n) later.write(std::to_string(n), std::nullopt);
+    overlay.append(std::move(later));
+
+    REQUIRE(lines_of(overlay).size() == 150);
+    CHECK(lines_of(overlay)[49] == "49: one");
+    CHECK(lines_of(overlay)[50] == "50: -");
+    CHECK(lines_of(overlay)[149] == "149: -");
 }
 
 TEST_CASE("an overlay with nothing in it can be appended, and appended to", "[store]") {

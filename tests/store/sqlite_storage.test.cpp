@@ -377,7 +377,7 @@ TEST_CASE("a row that makes no sense is named, and nothing of the file is change
         {"updated_at = 'yesterday'", "yesterday"},
         {"version = 'x'", "does not hold a whole number"},
         {"tags = '[1]'", "array of strings"},
-        {"tags = '[\"\xFF\"]'", "malformed"},
+        {"tags = '[\"\xFF\"]'", "UTF-8"},
         {"revision = x'ff'", "does not hold text"},
         {"conflicted = 1", "in conflict with nothing"},
         {"background = '[]'", "background"},

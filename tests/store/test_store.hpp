@@ -114,7 +114,8 @@ public:
         decide(id, [&](const auto* known) {
             auto echo = *known->sent.back().record;
             echo.revision = revision;
-            return rules::acknowledged(*known, known->sent.back(), echo, moment());
+            return rules::acknowledged(*known, known->sent.back(),
+                                       rules::remote_state(std::move(echo)), moment());
         });
     }
 

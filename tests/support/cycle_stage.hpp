@@ -213,7 +213,7 @@ public:
         asked.push_back("resolve " + question.local->id);
         try {
             return sync_engine::Resolved<Json>{
-                resolver.resolve(question.base.get(), *question.local, question.remote), {}};
+                resolver.resolve(question.base.get(), *question.local, *question.remote), {}};
         } catch (const std::exception& error) {
             return sync_engine::Resolved<Json>{std::nullopt, error.what()};
         }
@@ -271,7 +271,7 @@ private:
             const auto known = entries.find(decision.id);
             const auto generation = known == entries.end() ? 0 : known->second.generation;
             if (decision.park) {
-                known->second = sync_engine::rules::waiting(known->second, *decision.park, false);
+                known->second = sync_engine::rules::waiting(known->second, decision.park, false);
                 known->second.generation = ++generation_;
             } else if (generation != decision.expected) {
                 result.moved.push_back(decision.id);

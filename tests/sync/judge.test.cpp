@@ -80,7 +80,7 @@ Entry staged_and_edited(Record base, const std::string& sent, const std::string&
 }
 
 Judged<Json> judged(const Entry& entry, const Record& remote, Source source = Source::pull) {
-    return sync_engine::judge(&entry, remote, source, moment);
+    return sync_engine::judge(&entry, rules::remote_state(remote), source, moment);
 }
 
 }  // namespace
@@ -88,8 +88,8 @@ Judged<Json> judged(const Entry& entry, const Record& remote, Source source = So
 // A record nobody knew.
 
 TEST_CASE("a state of an unknown record is taken as it is", "[sync]") {
-    const auto result =
-        sync_engine::judge<Json>(nullptr, state("new", 3, "r3"), Source::pull, moment);
+    const auto result = sync_engine::judge<Json>(
+        nullptr, rules::remote_state(state("new", 3, "r3")), Source::pull, moment);
 
     CHECK(result.judgement == Judgement::adopted);
     REQUIRE(result.entry);
@@ -101,7 +101,8 @@ TEST_CASE("a state of an unknown record is taken as it is", "[sync]") {
 TEST_CASE("the deletion of an unknown record leaves a husk without content", "[sync]") {
     auto remote = deletion(3, "r3");
     remote.data = "its last content";
-    const auto result = sync_engine::judge<Json>(nullptr, remote, Source::pull, moment);
+    const auto result =
+        sync_engine::judge<Json>(nullptr, rules::remote_state(remote), Source::pull, moment);
 
     REQUIRE(result.entry);
     CHECK(result.entry->is_husk());
@@ -370,7 +371,8 @@ TEST_CASE("an edit over an echo ends strictly above it, in version and in time",
 
         // Once it is acknowledged, a replica that still shows the echo is stale.
         auto acked = rules::staged(*result.entry, "operation-9");
-        acked = rules::acknowledged(acked, acked.sent.back(), *acked.local, moment);
+        acked = rules::acknowledged(acked, acked.sent.back(), rules::remote_state(*acked.local),
+                                    moment);
         CHECK(judged(acked, echo).judgement == Judgement::nothing);
     }
 }

@@ -57,7 +57,8 @@ Entry edited(const std::string& id, std::uint64_t generation, const std::string&
     return entry;
 }
 News pulled(const std::string& id, const std::string& text, std::uint64_t version = 3) {
-    return {id, sync_engine::RemoteState<Json>{state(id, text, version), Source::pull}};
+    return {id, sync_engine::RemoteState<Json>{rules::remote_state(state(id, text, version)),
+                                               Source::pull}};
 }
 
 std::vector<std::string> ids_read(const Asked& action) {
@@ -169,7 +170,7 @@ TEST_CASE("conflicts are asked about one after the other, with all that is known
     const auto first = course.entries({sent_before, std::nullopt, edited("c", 6)});
     CHECK(question(first).base->data == "base");
     CHECK(question(first).local->data == "edit");
-    CHECK(question(first).remote.data == "theirs");
+    CHECK(question(first).remote->data == "theirs");
     REQUIRE(question(first).sent.size() == 1);
     CHECK(question(first).sent[0]->data == "edit");
 

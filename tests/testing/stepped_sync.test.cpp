@@ -178,7 +178,7 @@ TEST_CASE("a resolver's answer is told, with the question", "[testing]") {
     std::string told;
     const auto sync = bench.begin();
     sync->on_resolved = [&](const auto& question, const auto& resolved) {
-        told += question.local->data.dump() + question.remote.data.dump() +
+        told += question.local->data.dump() + question.remote->data.dump() +
                 resolved.winner.value().data.dump();
     };
     Bench::finish(*sync);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/record/error.hpp>
+#include <sync_engine/record/json_text.hpp>
 #include <sync_engine/record/timestamp.hpp>
 #include <sync_engine/record/utf8.hpp>
 
@@ -20,90 +21,7 @@
 
 namespace sync_engine {
 
-/// How deep arrays and objects may nest in a record's data.
-///
-/// nlohmann_json copies, compares and prints by recursion, and a stack that overflows is no
-/// exception: with a sanitizer, a thread of 512 KiB dies at about 180 levels.
-inline constexpr std::size_t max_json_depth = 128;
-
-/// How deep they may nest in text: a record that was taken has to be readable inside of what
-/// travels around its data, such as the record itself, a page, a retry queue, a document.
-inline constexpr std::size_t max_text_depth = max_json_depth + 8;
-
 namespace detail {
-
-/// Whether the text has brackets enough to nest deeper than `depth`; most texts have not.
-[[nodiscard]] inline bool may_nest_deeper(std::string_view text, std::size_t depth) noexcept {
-    std::size_t brackets = 0;
-    for (const char byte : text) brackets += byte == '[' || byte == '{' ? 1U : 0U;
-    return brackets > depth;
-}
-
-/// Refuses what the parser would take: nesting deeper than max_text_depth, and a NUL byte, at which
-/// it would stop and call the text complete. One pass over the bytes, before anything is built.
-inline void scan_text(std::string_view text) {
-    if (!may_nest_deeper(text, max_text_depth) && text.find('\0') == text.npos) return;
-    std::size_t depth = 0;
-    bool in_string = false;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        const char byte = text[at];
-        if (byte == '"') {
-            in_string = !in_string;
-        } else if (in_string) {
-            if (byte == '\\') ++at;  // whatever is escaped, it does not end the string
-        } else if (byte == '[' || byte == '{') {
-            if (++depth > max_text_depth) {
-                throw FormatError("JSON text nests deeper than " + std::to_string(max_text_depth) +
-                                  " levels at byte " + std::to_string(at));
-            }
-        } else if ((byte == ']' || byte == '}') && depth > 0) {
-            --depth;
-        } else if (byte == '\0') {
-            throw FormatError("JSON text has a NUL at byte " + std::to_string(at));
-        }
-    }
-}
-
-/// Takes every event and keeps the place of the first error, which the parser's exceptions lack
-/// when a number is out of range.
-class ErrorLocator : public nlohmann::json::json_sax_t {
-public:
-    bool null() override { return true; }
-    bool boolean(bool /*value*/) override { return true; }
-    bool number_integer(number_integer_t /*value*/) override { return true; }
-    bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
-    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
-    bool string(string_t& /*value*/) override { return true; }
-    bool binary(binary_t& /*value*/) override { return true; }
-    bool start_object(std::size_t /*size*/) override { return true; }
-    bool key(string_t& /*name*/) override { return true; }
-    bool end_object() override { return true; }
-    bool start_array(std::size_t /*size*/) override { return true; }
-    bool end_array() override { return true; }
-
-    bool parse_error(std::size_t position, const std::string& /*token*/,
-                     const nlohmann::json::exception& error) override {
-        bytes_read = position;
-        is_overflow = error.id == 406;  // nlohmann_json's number for "number overflow"
-        return false;
-    }
-
-    std::size_t bytes_read = 0;
-    bool is_overflow = false;
-};
-
-[[noreturn]] inline void refuse_text(std::string_view text) {
-    ErrorLocator locator;
-    nlohmann::json::sax_parse(text.begin(), text.end(), &locator);
-    if (locator.bytes_read > text.size()) {
-        throw FormatError("JSON text ends too early, at byte " + std::to_string(text.size()));
-    }
-    const auto at = locator.bytes_read == 0 ? 0 : locator.bytes_read - 1;
-    throw FormatError((locator.is_overflow
-                           ? "JSON text has a number too large for a double at byte "
-                           : "JSON text is malformed at byte ") +
-                      std::to_string(at));
-}
 
 /// Appends a key to a JSON pointer (RFC 6901).
 inline void append_pointer(std::string& path, std::string_view key) {
@@ -230,17 +148,6 @@ private:
 };
 
 }  // namespace detail
-
-/// Reads JSON text, nested up to max_text_depth; the only way in for text that came over a wire or
-/// from a disk.
-///
-/// Throws FormatError with the byte offset of what is wrong, and never anything of nlohmann_json's.
-[[nodiscard]] inline nlohmann::json parse_json(std::string_view text) {
-    detail::scan_text(text);
-    auto value = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-    if (value.is_discarded()) detail::refuse_text(text);
-    return value;
-}
 
 /// Throws FormatError, with the JSON pointer of the place, unless `value` can travel as JSON text
 /// and come back the same: nesting within max_json_depth, strings and keys well-formed UTF-8,

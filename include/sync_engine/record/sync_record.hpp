@@ -19,6 +19,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace sync_engine {
@@ -223,23 +224,43 @@ void to_json(nlohmann::json& json, const SyncRecord<Data>& record) {
 
 namespace detail {
 
-/// Fills in everything but the id.
-template <class Data>
-void read_fields(const nlohmann::json& json, SyncRecord<Data>& record) {
+/// Fills in everything but the id. Data that is known to be fit for JSON is not looked through.
+template <class Data, class Json>
+void read_fields(Json&& json, bool is_fit, SyncRecord<Data>& record) {
     if (const auto* status = find(json, "status")) {
-        record.status = in_key("status", [&] { return status->get<SyncStatus>(); });
+        record.status = in_key("status", [&] { return status->template get<SyncStatus>(); });
     }
-    if (const auto* data = find(json, "data")) {
-        in_key("data", [&] { set_data_json(record, *data); });
+    if (const auto data = json.find("data"); data != json.end()) {
+        in_key("data", [&] {
+            if (!is_fit) check_json(*data);
+            if constexpr (std::is_const_v<std::remove_reference_t<Json>>) {
+                assign_data(record, *data);
+            } else {
+                assign_data(record, std::move(*data));
+            }
+        });
     } else if (!record.is_deleted()) {
         throw FormatError("key \"data\" is missing");
     }
     if (const auto* tags = find(json, "tags")) {
-        record.tags = in_key("tags", [&] { return tags->get<TagSet>(); });
+        record.tags = in_key("tags", [&] { return tags->template get<TagSet>(); });
     }
     record.updated_at = read_time(json, "updatedAt", Timestamp{});
     record.version = read_count(json, "version", 1);
     record.revision = read_string(json, "revision", "");
+}
+
+/// The record that JSON holds; what is given away is taken apart instead of copied.
+template <class Data, class Json>
+[[nodiscard]] SyncRecord<Data> record_in(Json&& json, bool is_fit = false) {
+    require_object(json, "record");
+    SyncRecord<Data> record{.id = read_string(json, "id"), .updated_at = Timestamp{}};
+    try {
+        read_fields(std::forward<Json>(json), is_fit, record);
+    } catch (const FormatError& error) {
+        throw FormatError(named(record.id) + ", " + error.what());
+    }
+    return record;
 }
 
 }  // namespace detail
@@ -252,14 +273,7 @@ void read_fields(const nlohmann::json& json, SyncRecord<Data>& record) {
 /// for what it cannot read; `record` is then as it was.
 template <class Data>
 void from_json(const nlohmann::json& json, SyncRecord<Data>& record) {
-    detail::require_object(json, "record");
-    SyncRecord<Data> read{.id = detail::read_string(json, "id"), .updated_at = Timestamp{}};
-    try {
-        detail::read_fields(json, read);
-    } catch (const FormatError& error) {
-        throw FormatError(detail::named(read.id) + ", " + error.what());
-    }
-    record = std::move(read);
+    record = detail::record_in<Data>(json);
 }
 
 /// Throws InvalidRecord, which names the record, unless the record can be stored and sent: an id of

@@ -15,7 +15,7 @@ namespace sync_engine::rules {
 /// The first thing the store hears of a record. It keeps the status it was given; only
 /// `conflicted` says nothing here, since there is no other side yet.
 template <class Data>
-[[nodiscard]] Entry<Data> created(SyncRecord<Data> record) {
+[[nodiscard]] Entry<Data> created(SyncRecord<Data>&& record) {
     if (record.status == SyncStatus::conflicted) record.status = SyncStatus::pending;
     record.unknown = fitting(std::move(record.unknown), record.data);
     Entry<Data> entry;
@@ -64,7 +64,7 @@ template <class Data>
 [[nodiscard]] Outcome<Data> removed(Entry<Data> entry, const Moment& moment) {
     SyncRecord<Data> tombstone = entry.local->with_status(SyncStatus::deleted);
     if (entry.conflicted) {
-        SyncRecord<Data> theirs = *entry.theirs;
+        RecordPtr<Data> theirs = entry.theirs;
         return settled(std::move(entry), std::move(theirs), std::move(tombstone), moment);
     }
     set_stamp(tombstone, above(highest_stamp(entry), moment));
@@ -76,10 +76,7 @@ template <class Data>
 /// The unsent edit is given up: back to what the remote has, as far as we know it.
 template <class Data>
 [[nodiscard]] Outcome<Data> discarded(Entry<Data> entry, Timestamp now) {
-    if (entry.theirs != nullptr) {
-        SyncRecord<Data> theirs = *entry.theirs;
-        return taken(&entry, std::move(theirs), now);
-    }
+    if (entry.theirs != nullptr) return taken(&entry, entry.theirs, now);
     if (entry.base == nullptr) return std::nullopt;
     make_clean(entry, now);
     return entry;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/boxed.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
 #include <cstdint>
@@ -40,7 +41,7 @@ struct Entry {
     bool conflicted = false;         ///< it waits for the user; otherwise for a resolver
     bool pulled_since_ack = false;   ///< a listing has shown it since we last wrote it
     bool absent_once = false;        ///< one full listing did not hold it
-    std::optional<RetryState> retry{};
+    Boxed<RetryState> retry{};
     std::vector<std::string> superseded{};  ///< revisions that base has left behind, newest last
     Timestamp settled_at{};                 ///< husk: since when
     std::uint64_t generation = 0;           ///< the commit that wrote this: for compare-and-swap

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/store_statistics.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -28,45 +31,39 @@ class EntryTable {
 public:
     /// The entry, or null. Stays valid until it is written or erased.
     [[nodiscard]] const Entry<Data>* find(std::string_view id) const {
-        const auto found = slots_.find(id);
-        return found == slots_.end() ? nullptr : &found->second.entry;
+        const auto place = place_of(id);
+        return place == IdIndex::nowhere ? nullptr : &slots_[place]->entry;
+    }
+
+    /// Makes room for `count` more entries.
+    void reserve(std::size_t count) {
+        slots_.reserve(slots_.size() + count);
+        index_.reserve(slots_.size() + count);
     }
 
     /// Adds the entry, or replaces the one with its id.
-    void write(Entry<Data> entry) {
-        auto found = slots_.find(std::string_view{entry.local->id});
-        if (found == slots_.end()) {
-            found = slots_.emplace(entry.local->id, Slot{}).first;
-            found->second.place = order_.size();
-            order_.push_back(&found->second);
-            found->second.entry = std::move(entry);
-            index_tags(found->second);
+    void write(Entry<Data>&& entry) {
+        const auto place = place_of(entry.local->id);
+        if (place == IdIndex::nowhere) {
+            add(std::move(entry));
         } else {
-            Slot& slot = found->second;
-            leave_indexes(slot.entry);
-            if (slot.entry.is_visible() == entry.is_visible() &&
-                slot.entry.local->tags == entry.local->tags) {
-                slot.entry = std::move(entry);
-            } else {
-                drop_tags(slot);
-                slot.entry = std::move(entry);
-                index_tags(slot);
-            }
+            replace(*slots_[place], std::move(entry));
         }
-        join_indexes(found->second.entry);
     }
 
     /// Forgets the entry; nothing happens where there is none.
     void erase(std::string_view id) {
-        const auto found = slots_.find(id);
-        if (found == slots_.end()) return;
-        Slot& slot = found->second;
-        leave_indexes(slot.entry);
-        drop_tags(slot);
-        order_.back()->place = slot.place;
-        order_[slot.place] = order_.back();
-        order_.pop_back();
-        slots_.erase(found);
+        const auto place = place_of(id);
+        if (place == IdIndex::nowhere) return;
+        leave_indexes(slots_[place]->entry);
+        drop_tags(*slots_[place]);
+        index_.erase(id, place);
+        const auto last = slots_.size() - 1;
+        if (place != last) {
+            index_.move(id_at(last), last, place);
+            std::swap(slots_[place], slots_[last]);
+        }
+        slots_.pop_back();
     }
 
     /// Forgets everything.
@@ -75,7 +72,7 @@ public:
     /// Visits every entry, deleted ones too.
     template <class Visitor>
     void for_each(Visitor&& visitor) const {
-        for (const Slot* slot : order_) visitor(slot->entry);
+        for (const auto& slot : slots_) visitor(slot->entry);
     }
 
     /// Visits the visible entries that carry a tag.
@@ -101,13 +98,14 @@ public:
         return husks_;
     }
     [[nodiscard]] const StoreStatistics& statistics() const noexcept { return statistics_; }
-    [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
 
 private:
     struct Slot {
-        Entry<Data> entry{};
-        std::size_t place = 0;                  // in order_
-        std::vector<std::size_t> tag_places{};  // in the list of each tag, in the order of the tags
+        explicit Slot(Entry<Data>&& first) noexcept : entry(std::move(first)) {}
+
+        Entry<Data> entry;
+        std::vector<std::uint32_t> tag_places{};  // in the list of each tag, in the tags' order
     };
 
     struct TextHash {
@@ -119,10 +117,40 @@ private:
     template <class Value>
     using ByText = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
 
+    [[nodiscard]] std::string_view id_at(std::size_t place) const {
+        return slots_[place]->entry.local->id;
+    }
+    [[nodiscard]] std::size_t place_of(std::string_view id) const {
+        return index_.find(id, [this](std::size_t place) { return id_at(place); });
+    }
+
+    void add(Entry<Data>&& entry) {
+        index_.reserve(slots_.size() + 1);
+        slots_.push_back(std::make_unique<Slot>(std::move(entry)));
+        Slot& slot = *slots_.back();
+        index_.insert(slot.entry.local->id, slots_.size() - 1);
+        index_tags(slot);
+        join_indexes(slot.entry);
+    }
+
+    void replace(Slot& slot, Entry<Data>&& entry) {
+        leave_indexes(slot.entry);
+        if (slot.entry.is_visible() == entry.is_visible() &&
+            slot.entry.local->tags == entry.local->tags) {
+            slot.entry = std::move(entry);
+        } else {
+            drop_tags(slot);
+            slot.entry = std::move(entry);
+            index_tags(slot);
+        }
+        join_indexes(slot.entry);
+    }
+
     void join_indexes(const Entry<Data>& entry) {
         count(entry, +1);
         const std::string& id = entry.local->id;
-        if (entry.is_dirty()) dirty_.emplace(entry.sequence, &entry);
+        // Nearly always the newest edit of all.
+        if (entry.is_dirty()) dirty_.emplace_hint(dirty_.end(), entry.sequence, &entry);
         if (entry.conflicted) conflicted_.insert(id);
         if (entry.is_parked()) parked_.insert(id);
         if (is_retrying(entry)) retrying_.insert(id);
@@ -132,11 +160,20 @@ private:
     void leave_indexes(const Entry<Data>& entry) {
         count(entry, -1);
         const std::string& id = entry.local->id;
-        if (entry.is_dirty()) dirty_.erase(entry.sequence);
+        if (entry.is_dirty()) forget_dirty(entry.sequence);
         if (entry.conflicted) conflicted_.erase(id);
         if (entry.is_parked()) parked_.erase(id);
         if (is_retrying(entry)) retrying_.erase(id);
         if (entry.is_husk()) husks_.erase({entry.settled_at, id});
+    }
+
+    /// They are mostly acknowledged in the order of their edits.
+    void forget_dirty(Sequence sequence) {
+        if (dirty_.begin()->first == sequence) {
+            dirty_.erase(dirty_.begin());
+        } else {
+            dirty_.erase(sequence);
+        }
     }
 
     static bool is_retrying(const Entry<Data>& entry) {
@@ -173,9 +210,10 @@ private:
     void index_tags(Slot& slot) {
         slot.tag_places.clear();
         if (!slot.entry.is_visible()) return;
+        slot.tag_places.reserve(slot.entry.local->tags.size());
         for (const std::string& tag : slot.entry.local->tags) {
             auto& list = tags_[tag];
-            slot.tag_places.push_back(list.size());
+            slot.tag_places.push_back(static_cast<std::uint32_t>(list.size()));
             list.push_back(&slot);
         }
     }
@@ -186,7 +224,7 @@ private:
         for (const std::string& tag : slot.entry.local->tags) {
             const auto found = tags_.find(tag);
             auto& list = found->second;
-            const std::size_t place = slot.tag_places[which++];
+            const std::uint32_t place = slot.tag_places[which++];
             Slot* last = list.back();
             list[place] = last;
             last->tag_places[position_of(tag, last->entry.local->tags)] = place;
@@ -204,8 +242,8 @@ private:
         return position;
     }
 
-    ByText<Slot> slots_;
-    std::vector<Slot*> order_;
+    std::vector<std::unique_ptr<Slot>> slots_;  // in order of arrival
+    IdIndex index_;                             // of slots_
     ByText<std::vector<Slot*>> tags_;
     std::map<Sequence, const Entry<Data>*> dirty_;
     std::set<std::string> conflicted_;

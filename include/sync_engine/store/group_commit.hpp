@@ -86,7 +86,7 @@ public:
         Place place;
         if (edits.is_empty()) return place;
         if (!memory_.has_storage()) {
-            memory_.commit({.edits = std::move(edits), .state = memory_.state()});
+            memory_.commit({.edits = std::move(edits)});
             return place;
         }
         place.leads_ = gathering_ == nullptr;
@@ -120,7 +120,6 @@ private:
     void commit(Group& group, std::unique_lock<std::mutex>& lock) {
         at_disk_ = std::exchange(gathering_, nullptr);
         try {
-            group.commit.state = memory_.state();
             memory_.stamp(group.commit);
             lock.unlock();
             memory_.persist(group.commit);

@@ -105,11 +105,11 @@ public:
     void clear() {
         {
             const auto turn = writers_.take_turn_alone();
-            Commit<Data> commit{.state = memory_.state(), .everything = true};
-            ++commit.state.epoch;
-            commit.state.cursor = nullptr;
-            commit.state.remote_name.clear();
-            memory_.commit(std::move(commit));
+            StoreState state = memory_.state();
+            ++state.epoch;
+            state.cursor = nullptr;
+            state.remote_name.clear();
+            memory_.commit({.state = std::move(state), .everything = true});
         }
         feed_.deliver(on_error);
     }
@@ -131,43 +131,57 @@ public:
     }
 
     /// Every record, in order of arrival.
-    [[nodiscard]] std::vector<SyncRecord<Data>> all() const {
-        return copies(visible_records(), [](const auto&) { return true; });
-    }
+    [[nodiscard]] std::vector<SyncRecord<Data>> all() const { return copies_of(find_all()); }
 
     /// Every change that still has to reach the remote, oldest edit first: tombstones (status
     /// `deleted`) and dead letters too; conflicts that wait for the user not.
     [[nodiscard]] std::vector<SyncRecord<Data>> pending() const {
-        std::vector<RecordPtr<Data>> records;
-        {
-            const auto memory = memory_.reading();
-            memory.table.for_each_dirty([&](const auto& entry) { records.push_back(entry.local); });
-        }
-        return copies(records, [](const auto&) { return true; });
+        return copies_of(find_pending());
     }
 
     /// The records for which `predicate(const SyncRecord<Data>&)` is true.
     template <class Predicate>
     [[nodiscard]] std::vector<SyncRecord<Data>> query(Predicate&& predicate) const {
-        return copies(visible_records(), predicate);
+        auto records = find_all();
+        std::erase_if(records, [&](const auto& record) { return !predicate(*record); });
+        return copies_of(records);
     }
 
     /// The records that carry the tag; costs what it returns.
     [[nodiscard]] std::vector<SyncRecord<Data>> query_by_tag(std::string_view tag) const {
+        return copies_of(find_by_tag(tag));
+    }
+
+    // The same without a copy: the records themselves, which never change.
+
+    [[nodiscard]] std::vector<RecordPtr<Data>> find_all() const {
+        const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
-        {
-            const auto memory = memory_.reading();
-            memory.table.for_each_tagged(
-                tag, [&](const auto& entry) { records.push_back(entry.local); });
-        }
-        return copies(records, [](const auto&) { return true; });
+        records.reserve(memory.table.size());
+        memory.table.for_each([&](const auto& entry) {
+            if (entry.is_visible()) records.push_back(entry.local);
+        });
+        return records;
+    }
+    [[nodiscard]] std::vector<RecordPtr<Data>> find_pending() const {
+        const auto memory = memory_.reading();
+        std::vector<RecordPtr<Data>> records;
+        memory.table.for_each_dirty([&](const auto& entry) { records.push_back(entry.local); });
+        return records;
+    }
+    [[nodiscard]] std::vector<RecordPtr<Data>> find_by_tag(std::string_view tag) const {
+        const auto memory = memory_.reading();
+        std::vector<RecordPtr<Data>> records;
+        memory.table.for_each_tagged(tag,
+                                     [&](const auto& entry) { records.push_back(entry.local); });
+        return records;
     }
 
     /// Calls `visitor(const SyncRecord<Data>&)` for every record, without a copy and without a
     /// lock: it sees the store as it was when the call began.
     template <class Visitor>
     void for_each(Visitor&& visitor) const {
-        for (const auto& record : visible_records()) visitor(*record);
+        for (const auto& record : find_all()) visitor(*record);
     }
 
     /// The conflicts that wait for `resolve`, by id.
@@ -266,37 +280,37 @@ public:
         StepResult result;
         {
             const auto turn = writers_.take_turn_alone();
-            const StoreState& state = memory_.state();
+            StoreState state = memory_.state();
             const bool is_other_epoch = step.epoch && *step.epoch != state.epoch;
             if (is_other_epoch || (step.cursor && step.cursor->from != state.cursor)) {
                 result.superseded = true;
                 return result;
             }
-            Commit<Data> commit{.state = state, .origin = ChangeOrigin::remote};
+            Commit<Data> commit{.origin = ChangeOrigin::remote};
+            commit.edits.reserve(step.decisions.size());
             forget_expired_husks(step, commit.edits);
             for (auto& decision : step.decisions) {
                 const Entry<Data>* entry = memory_.table().find(decision.id);
                 if (decision.park) {
-                    commit.edits.write(decision.id, parked(entry, std::move(*decision.park)));
+                    commit.edits.write(decision.id, parked(entry, std::move(decision.park)));
                 } else if ((entry == nullptr ? 0 : entry->generation) != decision.expected) {
                     result.moved.push_back(std::move(decision.id));
                 } else {
                     commit.edits.write(decision.id, std::move(decision.outcome));
                 }
             }
-            if (step.cursor && result.moved.empty()) {
-                commit.state.cursor = std::move(step.cursor->to);
-            }
-            if (step.remote_name) commit.state.remote_name = std::move(*step.remote_name);
-            if (step.health) commit.state.health = *step.health;
-            if (step.metadata) commit.state.metadata = *step.metadata;
+            if (step.cursor && result.moved.empty()) state.cursor = std::move(step.cursor->to);
+            if (step.remote_name) state.remote_name = std::move(*step.remote_name);
+            if (step.health) state.health = *step.health;
+            if (step.metadata) state.metadata = *step.metadata;
+            commit.state = std::move(state);
             memory_.commit(std::move(commit));
         }
         feed_.deliver(on_error);
         return result;
     }
 
-    /// Lets `change(std::optional<RetryState>&)` change what is known of the attempts to push a
+    /// Lets `change(Boxed<RetryState>&)` change what is known of the attempts to push a
     /// dirty record. False if the store has no such record or it is not dirty.
     template <class Body>
     bool update_retry(std::string_view id, Body&& change) {
@@ -345,7 +359,7 @@ private:
         return answer;
     }
 
-    Outcome<Data> parked(const Entry<Data>* entry, SyncRecord<Data> theirs) const {
+    Outcome<Data> parked(const Entry<Data>* entry, RecordPtr<Data> theirs) const {
         if (entry == nullptr) return rules::taken(entry, std::move(theirs), options_.clock());
         return rules::waiting(*entry, std::move(theirs), entry->conflicted);
     }
@@ -366,24 +380,11 @@ private:
         }
     }
 
-    std::vector<RecordPtr<Data>> visible_records() const {
-        const auto memory = memory_.reading();
-        std::vector<RecordPtr<Data>> records;
-        records.reserve(memory.table.size());
-        memory.table.for_each([&](const auto& entry) {
-            if (entry.is_visible()) records.push_back(entry.local);
-        });
-        return records;
-    }
-
-    template <class Predicate>
-    static std::vector<SyncRecord<Data>> copies(const std::vector<RecordPtr<Data>>& records,
-                                                Predicate&& predicate) {
-        std::vector<SyncRecord<Data>> chosen;
-        for (const auto& record : records) {
-            if (predicate(*record)) chosen.push_back(*record);
-        }
-        return chosen;
+    static std::vector<SyncRecord<Data>> copies_of(const std::vector<RecordPtr<Data>>& records) {
+        std::vector<SyncRecord<Data>> copies;
+        copies.reserve(records.size());
+        for (const auto& record : records) copies.push_back(*record);
+        return copies;
     }
 
     std::vector<Entry<Data>> read_set(const std::set<std::string>& (Table::*index)()

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/id_index.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -15,8 +16,12 @@ namespace sync_engine {
 /// One record as a commit is to leave it; without an entry it is to be forgotten.
 template <class Data>
 struct Written {
-    std::string id{};
     Outcome<Data> outcome{};
+    std::string forgotten{};  ///< the id, where there is no entry
+
+    [[nodiscard]] std::string_view id() const noexcept {
+        return outcome ? std::string_view{outcome->local->id} : std::string_view{forgotten};
+    }
 };
 
 /// What a commit is to write: what lies under it stays as it is until then.
@@ -27,19 +32,24 @@ class Overlay {
 public:
     /// What is to become of the record; null if that is not said here. Valid until the next write.
     [[nodiscard]] const Outcome<Data>* find(std::string_view id) const {
-        if (written_.empty()) return nullptr;
-        const auto found = places_.find(std::string{id});
-        return found == places_.end() ? nullptr : &written_[found->second].outcome;
+        const auto place = place_of(id);
+        return place == IdIndex::nowhere ? nullptr : &written_[place].outcome;
     }
 
     /// Says what is to become of the record.
     void write(std::string_view id, Outcome<Data> outcome) {
-        const auto [place, is_new] = places_.try_emplace(std::string{id}, written_.size());
-        if (is_new) {
-            written_.push_back({place->first, std::move(outcome)});
-        } else {
-            written_[place->second].outcome = std::move(outcome);
-        }
+        Written<Data> written{.outcome = std::move(outcome)};
+        if (!written.outcome) written.forgotten = id;
+        write(std::move(written));
+    }
+
+    /// Says what is to become of the record of an entry.
+    void write(Entry<Data>&& entry) { write(Written<Data>{.outcome = std::move(entry)}); }
+
+    /// Makes room for `count` records in all.
+    void reserve(std::size_t count) {
+        if (count > few) index_.reserve(count);
+        if (count > written_.capacity()) written_.reserve(std::max(count, written_.size() * 2));
     }
 
     /// Adds what was written on top of this: all of it or, if memory runs out, nothing.
@@ -48,18 +58,8 @@ public:
             *this = std::move(later);
             return;
         }
-        written_.reserve(written_.size() + later.written_.size());
-        places_.reserve(places_.size() + later.places_.size());
-        for (auto& each : later.written_) {  // nothing is allocated from here on
-            auto place = later.places_.extract(each.id);
-            place.mapped() = written_.size();
-            const auto known = places_.insert(std::move(place));
-            if (known.inserted) {
-                written_.push_back(std::move(each));
-            } else {
-                written_[known.position->second].outcome = std::move(each.outcome);
-            }
-        }
+        reserve(written_.size() + later.written_.size());
+        for (auto& each : later.written_) write(std::move(each));  // allocates nothing
     }
 
     [[nodiscard]] bool is_empty() const noexcept { return written_.empty(); }
@@ -69,8 +69,38 @@ public:
     [[nodiscard]] const std::vector<Written<Data>>& written() const noexcept { return written_; }
 
 private:
+    /// So many are looked through: most commits have one record, and need no index.
+    static constexpr std::size_t few = 8;
+
+    void write(Written<Data>&& written) {
+        const auto known = place_of(written.id());
+        if (known != IdIndex::nowhere) {
+            written_[known] = std::move(written);
+            return;
+        }
+        reserve(written_.size() + 1);
+        written_.push_back(std::move(written));
+        if (written_.size() <= few) return;
+        const bool is_first_time = written_.size() == few + 1;
+        for (auto place = is_first_time ? 0 : written_.size() - 1; place < written_.size();
+             ++place) {
+            index_.insert(id_at(place), place);
+        }
+    }
+
+    [[nodiscard]] std::size_t place_of(std::string_view id) const {
+        const auto at = [this](std::size_t place) { return id_at(place); };
+        if (written_.size() > few) return index_.find(id, at);
+        for (std::size_t place = 0; place < written_.size(); ++place) {
+            if (at(place) == id) return place;
+        }
+        return IdIndex::nowhere;
+    }
+
+    [[nodiscard]] std::string_view id_at(std::size_t place) const { return written_[place].id(); }
+
     std::vector<Written<Data>> written_;
-    std::unordered_map<std::string, std::size_t> places_;
+    IdIndex index_;  // of all, where there are more than a few
 };
 
 }  // namespace sync_engine

@@ -23,7 +23,7 @@ struct Decision {
     Outcome<Data> outcome{};
     /// Instead: leave this remote state on the entry as *theirs*, whatever the entry has become.
     /// The last resort for a record that is edited faster than it can be decided.
-    std::optional<SyncRecord<Data>> park{};
+    RecordPtr<Data> park{};
 };
 
 /// A cursor to store, and the one that it follows.

@@ -12,6 +12,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <utility>
@@ -23,9 +24,10 @@ namespace sync_engine {
 template <class Data>
 struct Commit {
     Overlay<Data> edits{};
-    StoreState state{};  ///< the whole new one
+    std::optional<StoreState> state{};  ///< the whole new one; none: only the sequence moves on
     ChangeOrigin origin = ChangeOrigin::local;
     bool everything = false;  ///< first forget every entry
+    Sequence sequence = 0;    ///< the last one that `stamp` gave
 };
 
 /// What a store holds in memory, and the one way in which that changes: the storage first, memory
@@ -69,20 +71,25 @@ public:
 
     /// Gives each new edit its sequence, and every entry the generation of this commit.
     void stamp(Commit<Data>& commit) {
-        for (auto& [id, outcome] : commit.edits.written()) {
-            if (outcome) stamp(*outcome, commit.state);
+        commit.sequence = commit.state ? commit.state->sequence : state_.sequence;
+        for (auto& written : commit.edits.written()) {
+            if (written.outcome) stamp(*written.outcome, commit.sequence);
         }
+        if (commit.state) commit.state->sequence = commit.sequence;
     }
 
     /// Makes the commit durable; what it holds may be read meanwhile.
     void persist(const Commit<Data>& commit) {
         if (!storage_) return;
-        StorageBatch<Data> batch{.clear = commit.everything, .state = &commit.state};
-        for (const auto& [id, outcome] : commit.edits.written()) {
-            if (outcome) {
-                batch.write.push_back(&*outcome);
+        StoreState state = commit.state ? *commit.state : state_;
+        state.sequence = commit.sequence;
+        StorageBatch<Data> batch{.clear = commit.everything, .state = &state};
+        batch.write.reserve(commit.edits.written().size());
+        for (const auto& written : commit.edits.written()) {
+            if (written.outcome) {
+                batch.write.push_back(&*written.outcome);
             } else {
-                batch.erase.push_back(id);
+                batch.erase.push_back(written.forgotten);
             }
         }
         try {
@@ -102,14 +109,15 @@ public:
         {
             const std::unique_lock lock(mutex_);
             if (commit.everything) table_.clear();
-            for (auto& [id, outcome] : commit.edits.written()) {
-                if (outcome) {
-                    table_.write(std::move(*outcome));
+            for (auto& written : commit.edits.written()) {
+                if (written.outcome) {
+                    table_.write(std::move(*written.outcome));
                 } else {
-                    table_.erase(id);
+                    table_.erase(written.forgotten);
                 }
             }
-            state_ = std::move(commit.state);
+            if (commit.state) state_ = std::move(*commit.state);
+            state_.sequence = commit.sequence;
         }
         if (is_heard) feed_.queue(std::move(changes));
     }
@@ -117,6 +125,7 @@ public:
 private:
     void load() {
         StorageImage<Data> image = storage_->load();
+        table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
             entry.generation = ++generation_;
             table_.write(std::move(entry));
@@ -124,9 +133,9 @@ private:
         state_ = std::move(image.state);
     }
 
-    void stamp(Entry<Data>& entry, StoreState& state) {
+    void stamp(Entry<Data>& entry, Sequence& last) {
         if (entry.sequence == next_sequence) {
-            entry.sequence = ++state.sequence;
+            entry.sequence = ++last;
             if (entry.retry && entry.retry->sequence == next_sequence) {
                 entry.retry->sequence = entry.sequence;
             }
@@ -136,18 +145,21 @@ private:
 
     std::vector<StoreChange<Data>> changes_of(const Commit<Data>& commit) const {
         std::vector<StoreChange<Data>> changes;
-        const auto add = [&](const std::string& id, RecordPtr<Data> before, RecordPtr<Data> after) {
+        const auto add = [&](std::string id, RecordPtr<Data> before, RecordPtr<Data> after) {
             if (before != after)
-                changes.push_back({id, std::move(before), std::move(after), commit.origin});
+                changes.push_back(
+                    {std::move(id), std::move(before), std::move(after), commit.origin});
         };
         if (commit.everything) {
             table_.for_each([&](const auto& entry) {
                 if (entry.is_visible()) add(entry.local->id, entry.local, nullptr);
             });
         }
-        for (const auto& [id, outcome] : commit.edits.written()) {
-            const Entry<Data>* known = table_.find(id);
-            add(id, known != nullptr && known->is_visible() ? known->local : nullptr,
+        for (const auto& written : commit.edits.written()) {
+            const Entry<Data>* known = table_.find(written.id());
+            const auto& outcome = written.outcome;
+            add(std::string{written.id()},
+                known != nullptr && known->is_visible() ? known->local : nullptr,
                 outcome && outcome->is_visible() ? outcome->local : nullptr);
         }
         return changes;

@@ -67,10 +67,12 @@ public:
     void queue(std::vector<StoreChange<Data>> changes) {
         const std::lock_guard lock(mutex_);
         for (auto& change : changes) queue_.push_back(std::move(change));
+        has_queue_.store(true);
     }
 
     /// Delivers what is queued; what a subscriber throws goes to `on_error`.
     void deliver(const std::function<void(std::exception_ptr)>& on_error) {
+        if (!has_queue_.load()) return;
         std::unique_lock lock(mutex_);
         if (delivering_) return;
         delivering_ = true;
@@ -85,6 +87,7 @@ public:
             }
             lock.lock();
         }
+        has_queue_.store(false);
         delivering_ = false;
     }
 
@@ -113,6 +116,7 @@ private:
     std::deque<StoreChange<Data>> queue_;
     bool delivering_ = false;
     std::atomic<bool> listening_{false};
+    std::atomic<bool> has_queue_{false};
 };
 
 }  // namespace sync_engine

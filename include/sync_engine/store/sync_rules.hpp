@@ -21,7 +21,7 @@ namespace sync_engine::rules {
 inline constexpr std::size_t superseded_limit = 4;
 
 template <class Data>
-[[nodiscard]] RecordPtr<Data> shared(SyncRecord<Data> record) {
+[[nodiscard]] RecordPtr<Data> shared(SyncRecord<Data>&& record) {
     return std::make_shared<const SyncRecord<Data>>(std::move(record));
 }
 
@@ -162,27 +162,33 @@ void carry_unknown(Entry<Data>& entry, const SyncRecord<Data>& theirs, const Mom
     renew_edit(entry);
 }
 
-/// The remote's state becomes ours; `known` is null for a record we never had.
+/// The remote's state, as `remote_state` made it, becomes ours; `known` is null for a record we
+/// never had.
 template <class Data>
-[[nodiscard]] Entry<Data> taken(const Entry<Data>* known, SyncRecord<Data> remote, Timestamp now) {
+[[nodiscard]] Entry<Data> taken(const Entry<Data>* known, RecordPtr<Data> remote, Timestamp now) {
     Entry<Data> entry = known ? *known : Entry<Data>{};
     if (known == nullptr) entry.sequence = next_sequence;
-    move_base(entry, remote_state(std::move(remote)));
+    move_base(entry, std::move(remote));
     make_clean(entry, now);
     entry.pulled_since_ack = true;
     entry.absent_once = false;
     return entry;
 }
 
+template <class Data>
+[[nodiscard]] Entry<Data> taken(const Entry<Data>* known, SyncRecord<Data> remote, Timestamp now) {
+    return taken(known, remote_state(std::move(remote)), now);
+}
+
 /// The remote holds what we hold, perhaps normalised or under new stamps: base follows it, and so
 /// does local unless it is an unsent edit.
 template <class Data>
-[[nodiscard]] Entry<Data> refreshed(Entry<Data> entry, SyncRecord<Data> remote,
+[[nodiscard]] Entry<Data> refreshed(Entry<Data> entry, RecordPtr<Data> remote,
                                     const Moment& moment) {
     const bool is_clean = entry.is_clean();
-    const bool is_restamped = stamp_of(*entry.base) != stamp_of(remote);
-    if (!is_clean) carry_unknown(entry, remote, moment);
-    move_base(entry, remote_state(std::move(remote)));
+    const bool is_restamped = stamp_of(*entry.base) != stamp_of(*remote);
+    if (!is_clean) carry_unknown(entry, *remote, moment);
+    move_base(entry, std::move(remote));
     entry.pulled_since_ack = true;
     entry.absent_once = false;
     if (is_clean) {
@@ -195,12 +201,11 @@ template <class Data>
 
 /// The remote has our base under new stamps: our edit stays, above them.
 template <class Data>
-[[nodiscard]] Entry<Data> rebased(Entry<Data> entry, SyncRecord<Data> remote,
-                                  const Moment& moment) {
+[[nodiscard]] Entry<Data> rebased(Entry<Data> entry, RecordPtr<Data> remote, const Moment& moment) {
     const bool retry_holds = entry.active_retry() != nullptr;
-    const Stamp theirs = stamp_of(remote);
+    const Stamp theirs = stamp_of(*remote);
     const Stamp highest = highest_stamp(entry);
-    move_base(entry, remote_state(std::move(remote)));
+    move_base(entry, std::move(remote));
     SyncRecord<Data> edit = *entry.local;
     if (edit.version <= theirs.version || edit.updated_at <= theirs.updated_at) {
         Stamp floor = theirs;
@@ -217,13 +222,13 @@ template <class Data>
 /// A conflict is decided (law 4): a winner that is the remote's state leaves nothing to push; any
 /// other is stamped above both sides, rebased on the remote's state, and dirty.
 template <class Data>
-[[nodiscard]] Entry<Data> settled(Entry<Data> entry, SyncRecord<Data> theirs,
+[[nodiscard]] Entry<Data> settled(Entry<Data> entry, RecordPtr<Data> theirs,
                                   SyncRecord<Data> winner, const Moment& moment) {
-    if (!winner.is_deleted()) winner.unknown = unknown_on(entry, theirs, winner.data);
-    if (same_content(winner, theirs)) return taken(&entry, std::move(theirs), moment.now);
+    if (!winner.is_deleted()) winner.unknown = unknown_on(entry, *theirs, winner.data);
+    if (same_content(winner, *theirs)) return taken(&entry, std::move(theirs), moment.now);
     Stamp floor = highest_stamp(entry);
-    floor.raise(stamp_of(theirs));
-    move_base(entry, remote_state(std::move(theirs)));
+    floor.raise(stamp_of(*theirs));
+    move_base(entry, std::move(theirs));
     set_stamp(winner, above(floor, moment));
     rebase_edit(entry, std::move(winner));
     entry.pulled_since_ack = true;
@@ -234,13 +239,18 @@ template <class Data>
 /// No decision yet: the remote's state waits on the entry, for a resolver in the next cycle, or for
 /// the user (`conflicted`).
 template <class Data>
-[[nodiscard]] Entry<Data> waiting(Entry<Data> entry, SyncRecord<Data> theirs, bool for_user) {
-    entry.theirs = remote_state(std::move(theirs));
+[[nodiscard]] Entry<Data> waiting(Entry<Data> entry, RecordPtr<Data> theirs, bool for_user) {
+    entry.theirs = std::move(theirs);
     entry.conflicted = for_user;
     if (for_user && entry.is_visible() && entry.local->status != SyncStatus::conflicted) {
         entry.local = shared(entry.local->with_status(SyncStatus::conflicted));
     }
     return entry;
+}
+
+template <class Data>
+[[nodiscard]] Entry<Data> waiting(Entry<Data> entry, SyncRecord<Data> theirs, bool for_user) {
+    return waiting(std::move(entry), remote_state(std::move(theirs)), for_user);
 }
 
 /// The commit before a push: the state that is about to be sent is remembered with its operation.
@@ -278,10 +288,10 @@ template <class Data>
 /// dirty on top of it. `echo` is the state that a pull showed, which may carry the remote's stamps.
 template <class Data>
 [[nodiscard]] Entry<Data> acknowledged(Entry<Data> entry, const Sent<Data>& sent,
-                                       SyncRecord<Data> echo, const Moment& moment) {
+                                       RecordPtr<Data> echo, const Moment& moment) {
     const bool is_same_edit = entry.sequence == sent.sequence || is_renamed(*entry.local, sent);
     const Sequence acknowledged_edit = sent.sequence;
-    move_base(entry, remote_state(std::move(echo)));
+    move_base(entry, std::move(echo));
     entry.pulled_since_ack = false;
     entry.absent_once = false;
     if (is_same_edit && entry.theirs == nullptr) {

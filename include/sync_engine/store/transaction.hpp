@@ -45,6 +45,7 @@ public:
     /// `put` for each, or for none if one of them is refused.
     void put_all(std::vector<SyncRecord<Data>> records) {
         for (const auto& record : records) check_record(record);
+        if (records.size() > 1) edits_.reserve(edits_.written().size() + records.size());
         for (auto& record : records) put_checked(std::move(record));
     }
 
@@ -129,7 +130,7 @@ public:
                                 quoted(record.id));
         }
         check_record(record);
-        write(rules::settled(known, *known.theirs, std::move(record), moment_));
+        write(rules::settled(known, known.theirs, std::move(record), moment_));
     }
 
     /// Decides a conflict as it was listed. Throws `Refused` if the remote state has moved since.
@@ -174,17 +175,14 @@ public:
     }
 
     /// Replaces an entry; for the store.
-    void write(Entry<Data> changed) {
-        std::string id = changed.local->id;
-        edits_.write(id, std::move(changed));
-    }
+    void write(Entry<Data>&& changed) { edits_.write(std::move(changed)); }
 
 private:
     static const Entry<Data>* entry_of(const Outcome<Data>& outcome) {
         return outcome ? &*outcome : nullptr;
     }
 
-    void put_checked(SyncRecord<Data> record) {
+    void put_checked(SyncRecord<Data>&& record) {
         const Entry<Data>* known = entry(record.id);
         if (known == nullptr) return write(rules::created(std::move(record)));
         if (record.is_deleted()) {

@@ -14,17 +14,18 @@ class WriterLock {
 public:
     /// Waits for the other writers. Throws `std::logic_error` if this thread is the writer.
     void lock() {
-        if (writer_.load() == std::this_thread::get_id()) {
+        // Nobody but this thread makes these equal, so no order among threads matters.
+        if (writer_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
             throw std::logic_error(
                 "the store cannot be written from inside the body of update or transact; use the "
                 "transaction that the body was given");
         }
         mutex_.lock();
-        writer_.store(std::this_thread::get_id());
+        writer_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     }
 
     void unlock() {
-        writer_.store(std::thread::id{});
+        writer_.store(std::thread::id{}, std::memory_order_relaxed);
         mutex_.unlock();
     }
 

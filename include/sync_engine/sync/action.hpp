@@ -64,7 +64,7 @@ template <class Data>
 struct ResolveConflict {
     RecordPtr<Data> base{};  ///< null: there never was one
     RecordPtr<Data> local{};
-    SyncRecord<Data> remote{};
+    RecordPtr<Data> remote{};
     std::vector<RecordPtr<Data>> sent{};  ///< ours, and perhaps underneath `remote`
 };
 

@@ -79,37 +79,38 @@ const Sent<Data>* echo_of(const Entry<Data>& entry, const SyncRecord<Data>& remo
 
 /// A remote without times says nothing about stamps: the state it shows keeps the ones we know.
 template <class Data>
-SyncRecord<Data> with_known_stamps(SyncRecord<Data> remote, const SyncRecord<Data>& known) {
-    if (remote.updated_at == Timestamp{}) set_stamp(remote, stamp_of(known));
-    return remote;
+RecordPtr<Data> with_known_stamps(const RecordPtr<Data>& remote, const SyncRecord<Data>& known) {
+    if (remote->updated_at != Timestamp{}) return remote;
+    SyncRecord<Data> stamped = *remote;
+    set_stamp(stamped, stamp_of(known));
+    return rules::shared(std::move(stamped));
 }
 
 template <class Data>
-Judged<Data> refresh(const Entry<Data>& entry, SyncRecord<Data> remote, const Moment& moment) {
-    remote = with_known_stamps(std::move(remote), *entry.base);
-    if (!remote.is_deleted()) remote.status = SyncStatus::synced;
-    const bool is_news = !(remote == *entry.base) || !entry.pulled_since_ack || entry.absent_once;
+Judged<Data> refresh(const Entry<Data>& entry, const RecordPtr<Data>& shown, const Moment& moment) {
+    const RecordPtr<Data> remote = with_known_stamps(shown, *entry.base);
+    const bool is_news = !(*remote == *entry.base) || !entry.pulled_since_ack || entry.absent_once;
     if (!is_news) return {};
-    if (entry.is_husk() && stamp_of(remote) == stamp_of(*entry.base) &&
-        remote.revision == entry.base->revision) {
+    if (entry.is_husk() && stamp_of(*remote) == stamp_of(*entry.base) &&
+        remote->revision == entry.base->revision) {
         return {};
     }
-    return {Judgement::adopted, rules::refreshed(entry, std::move(remote), moment)};
+    return {Judgement::adopted, rules::refreshed(entry, remote, moment)};
 }
 
 /// Base on the remote under other stamps. A remote that shows exactly base changes nothing.
 template <class Data>
-Judged<Data> rebase(const Entry<Data>& entry, SyncRecord<Data> remote, Source source,
+Judged<Data> rebase(const Entry<Data>& entry, const RecordPtr<Data>& shown, Source source,
                     const Moment& moment) {
-    remote = with_known_stamps(std::move(remote), *entry.base);
-    if (remote.revision == entry.base->revision) {
+    const RecordPtr<Data> remote = with_known_stamps(shown, *entry.base);
+    if (remote->revision == entry.base->revision) {
         if (source == Source::verdict) return {Judgement::contradiction, {}};
-        if (stamp_of(remote) == stamp_of(*entry.base) && entry.theirs == nullptr) return {};
-    } else if (entry.is_deleted() && remote.is_deleted()) {
+        if (stamp_of(*remote) == stamp_of(*entry.base) && entry.theirs == nullptr) return {};
+    } else if (entry.is_deleted() && remote->is_deleted()) {
         // What was sent before cannot be stored any more over another revision.
-        return {Judgement::adopted, rules::taken(&entry, std::move(remote), moment.now)};
+        return {Judgement::adopted, rules::taken(&entry, remote, moment.now)};
     }
-    return {Judgement::adopted, rules::rebased(entry, std::move(remote), moment)};
+    return {Judgement::adopted, rules::rebased(entry, remote, moment)};
 }
 
 /// What was deleted is deleted once more, after something that lived in between: that may be what
@@ -122,8 +123,9 @@ bool is_deleted_again(const Entry<Data>& entry, const SyncRecord<Data>& remote) 
 
 /// `judge` for a record that the store knows.
 template <class Data>
-Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remote, Source source,
+Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown, Source source,
                          const Moment& moment) {
+    const SyncRecord<Data>& remote = *shown;
     if (source == Source::pull && is_stale(*entry, remote)) return {};
 
     const SyncRecord<Data>* base = entry->base.get();
@@ -133,7 +135,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remot
         if (source == Source::verdict && same_content(*base, remote)) {
             return {Judgement::contradiction, {}};
         }
-        if (entry->theirs == nullptr) return refresh(*entry, remote, moment);
+        if (entry->theirs == nullptr) return refresh(*entry, shown, moment);
     }
     const bool is_behind = source == Source::pull && is_behind_theirs(*entry, remote);
     if (const auto* echo = echo_of(*entry, remote)) {
@@ -143,7 +145,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remot
             acked.conflicted = false;
         }
         acked = rules::acknowledged(std::move(acked), *echo,
-                                    with_known_stamps(remote, *echo->record), moment);
+                                    with_known_stamps(shown, *echo->record), moment);
         // If a later edit has been there too, and somebody wrote this over it, the remote knows its
         // operation and would not store it again.
         const bool base_moved =
@@ -155,18 +157,18 @@ Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remot
     const SyncRecord<Data>& local = *entry->local;
     switch (reconcile(base, &local, remote)) {
         case Reconciliation::unchanged:
-            if (entry->is_clean()) return refresh(*entry, remote, moment);
-            return rebase(*entry, remote, source, moment);
+            if (entry->is_clean()) return refresh(*entry, shown, moment);
+            return rebase(*entry, shown, source, moment);
         case Reconciliation::rebase:
             if (is_deleted_again(*entry, remote)) break;
-            return rebase(*entry, remote, source, moment);
+            return rebase(*entry, shown, source, moment);
         case Reconciliation::agree:
             return {Judgement::adopted,
-                    rules::taken(entry, with_known_stamps(remote, local), moment.now)};
+                    rules::taken(entry, with_known_stamps(shown, local), moment.now)};
         case Reconciliation::take:
             // Local equals base again, but what was sent in between may be part of this state.
             if (entry->sent.empty()) {
-                return {Judgement::adopted, rules::taken(entry, remote, moment.now)};
+                return {Judgement::adopted, rules::taken(entry, shown, moment.now)};
             }
             break;
         case Reconciliation::conflict:
@@ -174,7 +176,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const SyncRecord<Data>& remot
     }
     if (!entry->conflicted) return {Judgement::conflict, {}};
     if (*entry->theirs == remote) return {};
-    return {Judgement::adopted, rules::waiting(*entry, remote, true)};
+    return {Judgement::adopted, rules::waiting(*entry, shown, true)};
 }
 
 }  // namespace detail
@@ -185,11 +187,12 @@ void forget_superseded(Outcome<Data>& outcome, Source source) {
     if (outcome && source == Source::rescan) outcome->superseded.clear();
 }
 
-/// Judges a remote state of a record against all that the store knows of it; `entry` is null if it
+/// Judges a remote state of a record, as `rules::remote_state` made it, against all that the store
+/// knows of it; `entry` is null if it
 /// knows nothing. Pure. The order of the questions is the point: stale, normalised, echo, and only
 /// then the three-way comparison.
 template <class Data>
-[[nodiscard]] Judged<Data> judge(const Entry<Data>* entry, const SyncRecord<Data>& remote,
+[[nodiscard]] Judged<Data> judge(const Entry<Data>* entry, const RecordPtr<Data>& remote,
                                  Source source, const Moment& moment) {
     if (entry == nullptr) return {Judgement::adopted, rules::taken(entry, remote, moment.now)};
     auto judged = detail::judge_known(entry, remote, source, moment);

@@ -18,10 +18,10 @@
 
 namespace sync_engine {
 
-/// A remote state of the record, from wherever.
+/// A remote state of the record, from wherever, as `rules::remote_state` made it.
 template <class Data>
 struct RemoteState {
-    SyncRecord<Data> record{};
+    RecordPtr<Data> record{};
     Source source = Source::pull;
 };
 
@@ -93,7 +93,7 @@ struct Ruling {
     };
     Kind kind = Kind::keep;
     Outcome<Data> outcome{};
-    SyncRecord<Data> remote{};
+    RecordPtr<Data> remote{};
     Effect effect{};
 };
 
@@ -230,7 +230,7 @@ Ruling<Data> rule(const Entry<Data>* entry, RemoteState<Data> state, const Rulin
             ruling.remote = std::move(state.record);
             break;
         case Judgement::acknowledged:
-            count_ack(ruling.effect, *entry, *echo_of(*entry, state.record));
+            count_ack(ruling.effect, *entry, *echo_of(*entry, *state.record));
             break;
         case Judgement::adopted:
             ruling.effect.pulled = is_visible_change(entry, ruling.outcome);
@@ -247,7 +247,7 @@ Ruling<Data> rule(const Entry<Data>* entry, StillParked, const RulingContext& co
     if (entry == nullptr || !entry->is_parked()) return {};
     Entry<Data> freed = *entry;
     freed.theirs = nullptr;
-    auto ruling = rule(&freed, RemoteState<Data>{*entry->theirs, Source::pull}, context);
+    auto ruling = rule(&freed, RemoteState<Data>{entry->theirs, Source::pull}, context);
     if (ruling.kind == Ruling<Data>::Kind::keep) return write<Data>(std::move(freed));
     return ruling;
 }
@@ -279,8 +279,9 @@ Ruling<Data> rule(const Entry<Data>* entry, AboutToPush push, const RulingContex
 template <class Data>
 Ruling<Data> rule(const Entry<Data>* entry, PushAccepted<Data> accepted,
                   const RulingContext& context) {
-    SyncRecord<Data> remote = *accepted.sent;
-    remote.revision = accepted.revision;
+    SyncRecord<Data> stored = *accepted.sent;
+    stored.revision = accepted.revision;
+    RecordPtr<Data> remote = rules::remote_state(std::move(stored));
     if (entry != nullptr) {
         for (const auto& sent : entry->sent) {
             if (sent.operation_id != accepted.operation_id) continue;
@@ -310,7 +311,7 @@ template <class Data>
 /// What a resolver's word makes of the entry it was asked about. Without a winner the remote's
 /// state waits on the entry: for the user if the resolver left it to them, else for the next cycle.
 template <class Data>
-[[nodiscard]] Ruling<Data> rule_on_winner(const Entry<Data>& entry, SyncRecord<Data> remote,
+[[nodiscard]] Ruling<Data> rule_on_winner(const Entry<Data>& entry, RecordPtr<Data> remote,
                                           std::optional<SyncRecord<Data>> winner, Source source,
                                           const RulingContext& context) {
     const bool is_undecided = !winner || winner->status == SyncStatus::conflicted;

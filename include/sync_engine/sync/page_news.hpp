@@ -3,11 +3,13 @@
 
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/id_index.hpp>
+#include <sync_engine/store/sync_rules.hpp>
 #include <sync_engine/sync/news.hpp>
 
 #include <cstddef>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,7 +19,6 @@ namespace sync_engine {
 template <class Data>
 struct PageNews {
     std::vector<News<Data>> news{};  ///< each record once, as the last row has it
-    std::vector<std::string> ids{};  ///< every id on the page
     std::vector<std::pair<std::string, std::string>> unusable{};  ///< id, and why
 };
 
@@ -26,9 +27,11 @@ struct PageNews {
 template <class Data>
 [[nodiscard]] PageNews<Data> read_page(std::vector<SyncRecord<Data>> records, Source source) {
     PageNews<Data> page;
-    std::unordered_map<std::string, std::size_t> places;
+    page.news.reserve(records.size());
+    IdIndex places;
+    places.reserve(records.size());
+    const auto id_at = [&](std::size_t place) { return std::string_view{page.news[place].id}; };
     for (auto& record : records) {
-        page.ids.push_back(record.id);
         try {
             check_record(record);
         } catch (const InvalidRecord& error) {
@@ -36,10 +39,13 @@ template <class Data>
                                        std::string("pulled, but not usable: ") + error.what());
             continue;
         }
-        if (!record.is_deleted()) record.status = SyncStatus::synced;
-        const auto [place, is_new] = places.try_emplace(record.id, page.news.size());
-        if (is_new) page.news.push_back({place->first, {}});
-        page.news[place->second].what = RemoteState<Data>{std::move(record), source};
+        auto place = places.find(record.id, id_at);
+        if (place == IdIndex::nowhere) {
+            place = page.news.size();
+            places.insert(record.id, place);
+            page.news.push_back({record.id, {}});
+        }
+        page.news[place].what = RemoteState<Data>{rules::remote_state(std::move(record)), source};
     }
     return page;
 }

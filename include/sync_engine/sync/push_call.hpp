@@ -144,8 +144,8 @@ private:
             return failure_of(sent, Failure::own,
                               std::string("the remote's conflict is not usable: ") + error.what());
         }
-        if (!verdict.remote->is_deleted()) verdict.remote->status = SyncStatus::synced;
-        return {verdict.id, RemoteState<Data>{std::move(*verdict.remote), Source::verdict}};
+        return {verdict.id, RemoteState<Data>{rules::remote_state(std::move(*verdict.remote)),
+                                              Source::verdict}};
     }
 
     static News<Data> failure_of(const UnderWay& sent, Failure failure, std::string message,

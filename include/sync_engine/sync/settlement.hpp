@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -27,7 +28,7 @@ public:
     /// What a committed decision came to, for the result and for the push that follows.
     struct Settled {
         std::string id{};
-        Outcome<Data> entry{};
+        Outcome<Data> entry{};  ///< as it was committed, where something is still to come of it
         Effect effect{};
     };
 
@@ -48,6 +49,8 @@ public:
     /// Takes the entries that `begin` asked for.
     [[nodiscard]] std::optional<Action<Data>> on_entries(EntriesRead<Data> read,
                                                          const RulingContext& context) {
+        decisions_.reserve(open_.size());
+        decided_.reserve(open_.size());
         for (std::size_t each = 0; each < open_.size(); ++each) {
             rule(open_[each], std::move(read.entries[each]), context);
         }
@@ -71,9 +74,9 @@ public:
         is_superseded_ = result.superseded;
         if (is_superseded_) return std::nullopt;
         const std::unordered_set<std::string> moved(result.moved.begin(), result.moved.end());
-        for (auto& decided : decided_) {
-            if (!moved.contains(decided.id)) settled_.push_back(std::move(decided));
-        }
+        std::erase_if(decided_, [&](const auto& each) { return moved.contains(each.id); });
+        settled_.insert(settled_.end(), std::make_move_iterator(decided_.begin()),
+                        std::make_move_iterator(decided_.end()));
         decided_.clear();
         std::erase_if(open_, [&](const auto& news) { return !moved.contains(news.id); });
         if (open_.empty()) return std::nullopt;
@@ -92,7 +95,7 @@ private:
     struct Dispute {
         std::string id{};
         Outcome<Data> entry{};
-        SyncRecord<Data> remote{};
+        RecordPtr<Data> remote{};
         Source source = Source::pull;
     };
 
@@ -127,11 +130,16 @@ private:
     }
 
     void decide(std::string id, const Outcome<Data>& entry, Ruling<Data> ruling) {
+        Settled settled{.id = id, .effect = std::move(ruling.effect)};
         if (ruling.kind == Ruling<Data>::Kind::write) {
-            decisions_.push_back(
-                {.id = id, .expected = entry ? entry->generation : 0, .outcome = ruling.outcome});
+            const auto& entry_after = ruling.outcome;
+            const bool is_done = !entry_after || (entry_after->is_clean() && !entry_after->theirs);
+            if (!is_done) settled.entry = entry_after;
+            decisions_.push_back({.id = std::move(id),
+                                  .expected = entry ? entry->generation : 0,
+                                  .outcome = std::move(ruling.outcome)});
         }
-        decided_.push_back({std::move(id), std::move(ruling.outcome), std::move(ruling.effect)});
+        decided_.push_back(std::move(settled));
     }
 
     [[nodiscard]] std::optional<Action<Data>> next() {

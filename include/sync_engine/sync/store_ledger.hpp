@@ -2,13 +2,13 @@
 #pragma once
 
 #include <sync_engine/retry/retry_queue.hpp>
+#include <sync_engine/store/boxed.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
 #include <algorithm>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -37,7 +37,7 @@ public:
     /// Of a record that the store does not have, or has nothing to push of, nothing is kept.
     void save(const RetryEntry<Data>& entry) override {
         const Timestamp at = store_.options().clock();
-        store_.update_retry(entry.record.id, [&](std::optional<RetryState>& state) {
+        store_.update_retry(entry.record.id, [&](Boxed<RetryState>& state) {
             if (!state) state.emplace();
             const bool was_dead = std::exchange(state->dead, entry.dead);
             state->attempts = entry.attempts;
@@ -53,7 +53,7 @@ public:
     }
 
     void erase(std::string_view id) override {
-        store_.update_retry(id, [](std::optional<RetryState>& state) { state.reset(); });
+        store_.update_retry(id, [](Boxed<RetryState>& state) { state.reset(); });
     }
 
     [[nodiscard]] Timestamp not_before() const override {

@@ -165,8 +165,11 @@ private:
         feed_.advance(page);
         auto read =
             read_page(std::move(page.records), feed_.is_rescan() ? Source::rescan : Source::pull);
-        for (const auto& id : read.ids) feed_.see(id);
-        for (const auto& [id, why] : read.unusable) add_error(id, why);
+        for (const auto& each : read.news) feed_.see(each.id);
+        for (const auto& [id, why] : read.unusable) {
+            feed_.see(id);
+            add_error(id, why);
+        }
         for (const auto& error : page.errors) {
             feed_.see(error.record_id);
             add_error(error.record_id, "pulled, but not readable: " + error.message);

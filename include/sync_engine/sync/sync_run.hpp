@@ -244,7 +244,7 @@ private:
         Resolved<Data> resolved;
         if (job_.hooks.conflict) {
             const auto told = guarded([&] {
-                job_.hooks.conflict(*question.local, question.remote);
+                job_.hooks.conflict(*question.local, *question.remote);
                 return true;
             });
             if (!told.error.empty()) resolved.error = "on_conflict threw: " + told.error;
@@ -253,7 +253,7 @@ private:
         for (const auto& record : question.sent) sent.push_back(record.get());
         try {
             auto winner =
-                resolver_.resolve(question.base.get(), *question.local, question.remote, sent);
+                resolver_.resolve(question.base.get(), *question.local, *question.remote, sent);
             check_record(winner);
             resolved.winner = std::move(winner);
         } catch (...) {

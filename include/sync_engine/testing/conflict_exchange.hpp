@@ -140,7 +140,7 @@ private:
 
     void sync(Device& device, bool acknowledges) {
         moment_.now += std::chrono::minutes{1};
-        hear(device, RemoteState<Data>{*remote_, Source::pull});
+        hear(device, RemoteState<Data>{rules::remote_state(*remote_), Source::pull});
         push(device, acknowledges);
     }
 
@@ -151,7 +151,7 @@ private:
         const auto operation = operation_id_of(*device.entry, device.name);
         if (remote_ && remote_->revision != sent->revision) {
             // It took what it pulled for a stale read; what it decides now it pushes next time.
-            return hear(device, RemoteState<Data>{*remote_, Source::verdict});
+            return hear(device, RemoteState<Data>{rules::remote_state(*remote_), Source::verdict});
         }
         remote_ = revised(*sent);
         device.has_pushed = true;
@@ -166,7 +166,7 @@ private:
         auto ruling = rule_on(&*device.entry, News<Data>{device.entry->local->id, what}, context);
         if constexpr (std::is_same_v<What, RemoteState<Data>>) {
             if (ruling.kind == Ruling<Data>::Kind::resolve) {
-                auto winner = decide(device, ruling.remote);
+                auto winner = decide(device, *ruling.remote);
                 ruling = rule_on_winner(*device.entry, std::move(ruling.remote), std::move(winner),
                                         what.source, context);
             }

@@ -81,20 +81,20 @@ public:
                      const Resolved<Data>& resolved) {
         const Record& local = *question.local;
         for (const auto& sent : question.sent) {
-            if (question.remote.is_deleted() || !same_content(*sent, question.remote)) continue;
+            if (question.remote->is_deleted() || !same_content(*sent, *question.remote)) continue;
             scene_.broken(Invariant::conflict_is_real, peer, "asks about its own echo " + local.id);
         }
         if (!resolved.winner || resolved.winner->status == SyncStatus::conflicted) return;
         const auto entry = peer.store().read({local.id}).front();
         const bool counts = entry && entry->local == question.local;  // else it is asked again
         if (!counts) return;
-        if (scene_.unites && !local.is_deleted() && !question.remote.is_deleted()) {
+        if (scene_.unites && !local.is_deleted() && !question.remote->is_deleted()) {
             scene_.ledger.merged(local, *resolved.winner);
-            scene_.ledger.merged(question.remote, *resolved.winner);
+            scene_.ledger.merged(*question.remote, *resolved.winner);
             scene_.ledger.revived(*resolved.winner);
             return;
         }
-        account_for(scene_, peer, local, question.remote, *resolved.winner);
+        account_for(scene_, peer, local, *question.remote, *resolved.winner);
     }
 
     /// After a sync: resolvers were asked about conflicts alone, and what waits is no older.

@@ -3,7 +3,10 @@
 
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/json.hpp>
+#include <sync_engine/record/json_text.hpp>
+#include <sync_engine/record/record_text.hpp>
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/record/tag_set.hpp>
 #include <sync_engine/record/utf8.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/entry_json.hpp>
@@ -12,13 +15,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 /// Entries and state as rows of the two tables, and back.
 namespace sync_engine::sqlite {
@@ -58,16 +65,33 @@ inline constexpr std::string_view read_state =
 template <class Data>
 [[nodiscard]] std::string data_text(const SyncRecord<Data>& record) {
     try {
-        const auto& data = detail::whole_data(record);
-        check_json(data);
-        return data.dump();
+        std::string text;
+        detail::append_data(text, record);
+        return text;
     } catch (const std::exception& error) {
         throw FormatError(detail::named(record.id) + " cannot be stored: " + error.what());
     }
 }
 
 [[nodiscard]] inline std::string tags_text(const TagSet& tags) {
-    return tags.empty() ? "[]" : nlohmann::json(tags).dump();
+    std::string text;
+    detail::append_tags(text, tags);
+    return text;
+}
+
+/// What `tags_text` wrote. Most tags have no escapes, and need no parser.
+[[nodiscard]] inline TagSet tags_of(std::string_view text) {
+    std::vector<std::string> tags;
+    std::size_t at = 0;  // of what comes before a tag: a bracket, then a comma
+    while (text.substr(at, 2) == (at == 0 ? "[\"" : ",\"")) {
+        const auto end = std::min(text.find_first_of("\"\\", at + 2), text.size());
+        tags.emplace_back(text.substr(at + 2, end - at - 2));
+        at = end + 1;
+        if (end < text.size() && text[end] == '\\') break;
+    }
+    const bool is_plain = at > 0 ? text.substr(std::min(at, text.size())) == "]" : text == "[]";
+    if (!is_plain) return parse_json(text).get<TagSet>();
+    return {std::make_move_iterator(tags.begin()), std::make_move_iterator(tags.end())};
 }
 
 /// Writes one entry.
@@ -111,25 +135,23 @@ inline void write(Statement& statement, const StoreState& state) {
         .run();
 }
 
-/// The record of a row, from its columns.
+/// Fills in the record of a row, from its columns.
 template <class Data>
-[[nodiscard]] SyncRecord<Data> record_of(const Statement& row) {
-    SyncRecord<Data> record{.id = std::string{row.text(0)},
-                            .status = parse_sync_status(row.text(2)),
-                            .updated_at = parse_timestamp(row.text(3)),
-                            .version = as_count(row.integer(4)),
-                            .revision = std::string{row.text(6)}};
+void read_record(const Statement& row, SyncRecord<Data>& record) {
+    record.id = row.text(0);
+    record.status = parse_sync_status(row.text(2));
+    record.updated_at = parse_timestamp(row.text(3));
+    record.version = as_count(row.integer(4));
+    record.revision = row.text(6);
     if (!row.is_null(1)) {
-        const std::string_view text = row.text(1);
-        nlohmann::json data = parse_json(text);
-        if (detail::may_nest_deeper(text, max_json_depth)) check_json(data);
+        auto [data, depth] = detail::read_json(row.text(1));
+        if (depth > max_json_depth) check_json(data);
         detail::assign_data(record, std::move(data));
     } else if (!record.is_deleted()) {
         throw FormatError("column \"data\" is NULL");
     }
-    if (row.text(5) != "[]") record.tags = parse_json(row.text(5)).get<TagSet>();
+    record.tags = tags_of(row.text(5));
     check_record(record);
-    return record;
 }
 
 /// A record's JSON as `revise` wants it. It has to stay the same record.
@@ -144,11 +166,12 @@ template <class Data>
 }
 
 template <class Data>
-[[nodiscard]] SyncRecord<Data> revised(const SyncRecord<nlohmann::json>& stored, bool has_data,
-                                       const Revise& revise) {
-    nlohmann::json record = stored;
-    if (!has_data) record.erase("data");
-    return revised(record, revise).template get<SyncRecord<Data>>();
+void read_revised(const Statement& row, const Revise& revise, SyncRecord<Data>& record) {
+    SyncRecord<nlohmann::json> stored;
+    read_record(row, stored);
+    nlohmann::json json = stored;
+    if (row.is_null(1)) json.erase("data");
+    from_json(revised(json, revise), record);
 }
 
 /// The same for every state in the background of an entry.
@@ -168,9 +191,14 @@ template <class Data>
 [[nodiscard]] Entry<Data> entry_of(const Statement& row, const Revise& revise = {}) {
     try {
         Entry<Data> entry;
-        entry.local = std::make_shared<const SyncRecord<Data>>(
-            revise ? revised<Data>(record_of<nlohmann::json>(row), !row.is_null(1), revise)
-                   : record_of<Data>(row));
+        const auto record =
+            std::make_shared<SyncRecord<Data>>(SyncRecord<Data>{.updated_at = Timestamp{}});
+        if (revise) {
+            read_revised(row, revise, *record);
+        } else {
+            read_record(row, *record);
+        }
+        entry.local = record;
         entry.sequence = as_count(row.integer(7));
         if (row.integer(8) != 0) entry.base = entry.local;
         entry.conflicted = row.integer(9) != 0;

@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: MIT
+// What the library costs in memory, beside the containers and the parser that it stands on:
+//
+//     memory [RECORDS | WORK]...
+//
+// with a part of the name of the one work that is to be measured.
+//
+// Every figure is a ratio to a reference that is measured in turn with it, in the same run: a plain
+// `std::unordered_map` that does the same without a lock, an index or an outbox, or nlohmann_json.
+#include <sync_engine.hpp>
+
+#include "heap.hpp"
+#include "notes.hpp"
+#include "ratio.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace sync_engine;
+using namespace sync_engine::bench;
+using Json = nlohmann::json;
+
+/// What somebody would write by hand to keep a record.
+template <class Data>
+struct Plain {
+    std::string id{};
+    Data data{};
+    SyncStatus status = SyncStatus::pending;
+    Timestamp updated_at{};
+    std::uint64_t version = 1;
+    std::set<std::string> tags{};
+};
+
+template <class Data>
+class Work {
+    using Record = SyncRecord<Data>;
+    using Store = LocalStore<Data>;
+    using Map = std::unordered_map<std::string, Plain<Data>>;
+
+public:
+    explicit Work(std::size_t count) : count_(count), records_(notes<Data>(count)) {
+        for (const auto& record : records_) {
+            plain_.push_back({record.id,
+                              record.data,
+                              record.status,
+                              record.updated_at,
+                              record.version,
+                              {record.tags.begin(), record.tags.end()}});
+        }
+        order_.resize(count);
+        std::iota(order_.begin(), order_.end(), std::size_t{0});
+        std::shuffle(order_.begin(), order_.end(), std::mt19937_64{7});
+    }
+
+    void run() {
+        puts();
+        reads();
+        pushes();
+        pulls();
+        conflicts();
+        texts();
+        heap_use();
+    }
+
+    /// The work whose cost must not depend on what is stored.
+    void run_changes() {
+        increments();
+        pending_few();
+        idle();
+    }
+
+private:
+    static constexpr std::size_t few = 1000;
+
+    [[nodiscard]] Map map() const {
+        Map map;
+        for (const auto& record : plain_) map.emplace(record.id, record);
+        return map;
+    }
+
+    /// An engine and its store, with all records clean in it.
+    struct Device {
+        Store store{};
+        SyncEngine<Data> engine{store,
+                                ConflictResolver<Data>{ConflictStrategy::latest_wins},
+                                {},
+                                {.executor = inline_executor()}};
+    };
+    [[nodiscard]] std::unique_ptr<Device> synced() const {
+        auto device = std::make_unique<Device>();
+        device->engine.sync({.pull = serving(records_)}).get();
+        return device;
+    }
+    [[nodiscard]] std::unique_ptr<Device> dirty() const {
+        auto device = std::make_unique<Device>();
+        device->store.put_all(records_);
+        return device;
+    }
+
+    /// Pages of what is already decoded; it is moved out, so that its making is not our cost.
+    [[nodiscard]] static PullCallback<Data> serving(std::vector<Record> records) {
+        auto shared = std::make_shared<std::vector<Record>>(std::move(records));
+        return [shared](PullRequest request) {
+            const std::size_t from =
+                request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>();
+            const std::size_t to = std::min(from + request.limit, shared->size());
+            const auto at = [&](std::size_t place) {
+                return std::make_move_iterator(shared->begin() +
+                                               static_cast<std::ptrdiff_t>(place));
+            };
+            PullPage<Data> page;
+            page.records.assign(at(from), at(to));
+            page.cursor = to;
+            page.has_more = to < shared->size();
+            return make_ready_future(std::move(page));
+        };
+    }
+
+    /// Accepts everything; `own` is the time that this takes, which is the callback's.
+    [[nodiscard]] static PushCallback<Data> accepting(Microseconds& own) {
+        return [&own](PushBatch<Data> batch) {
+            std::future<PushReport<Data>> answer;
+            own += time_of([&] {
+                PushReport<Data> report;
+                report.reserve(batch.changes.size());
+                for (const auto& change : batch.changes) {
+                    report.push_back(accepted<Data>(change.record.id, "1"));
+                }
+                batch.changes.clear();
+                answer = make_ready_future(std::move(report));
+            });
+            return answer;
+        };
+    }
+
+    void puts() {
+        const auto reference = [&] {
+            Map map;
+            auto records = plain_;
+            return time_of([&] {
+                for (auto& record : records) {
+                    auto id = record.id;
+                    map.emplace(std::move(id), std::move(record));
+                }
+            });
+        };
+        compare("M1 put, by move", 1.5, rounds, count_, reference, [&] {
+            Store store;
+            auto records = records_;
+            return time_of([&] {
+                for (auto& record : records) store.put(std::move(record));
+            });
+        });
+        compare("M2 put_all", 1.2, rounds, count_, reference, [&] {
+            Store store;
+            auto records = records_;
+            return time_of([&] { store.put_all(std::move(records)); });
+        });
+        const auto heard = [&](bool has_listener) {
+            Store store;
+            std::size_t changes = 0;
+            Subscription subscription;
+            if (has_listener) subscription = store.subscribe([&](const auto&) { ++changes; });
+            auto records = records_;
+            return time_of([&] {
+                for (auto& record : records) store.put(std::move(record));
+            });
+        };
+        compare(
+            "M17 put with a listener, against without", 1.15, rounds, count_,
+            [&] { return heard(false); }, [&] { return heard(true); });
+    }
+
+    void reads() {
+        const Map map = this->map();
+        const auto device = dirty();
+        const Store& store = device->store;
+        std::uint64_t sum = 0;
+        compare(
+            "M3 find, without a copy", 1.8, rounds, count_,
+            [&] {
+                return time_of([&] {
+                    for (const auto place : order_)
+                        sum += map.find(plain_[place].id)->second.version;
+                });
+            },
+            [&] {
+                return time_of([&] {
+                    for (const auto place : order_) sum += store.find(records_[place].id)->version;
+                });
+            });
+        compare(
+            "M4 find_by_tag, against a scan", 1.0 / 50, rounds, count_,
+            [&] {
+                return time_of([&] {
+                    std::vector<const Plain<Data>*> found;
+                    for (const auto& [id, record] : map) {
+                        if (record.tags.count("tag7") != 0) found.push_back(&record);
+                    }
+                    sum += found.size();
+                });
+            },
+            [&] { return time_of([&] { sum += store.find_by_tag("tag7").size(); }); });
+        keep(sum);
+    }
+
+    void pending_few() {
+        const auto device = synced();
+        Map map = this->map();
+        for (auto& [id, record] : map) record.status = SyncStatus::synced;
+        for (std::size_t n = 0; n < few; ++n) {
+            device->store.mark_modified(records_[order_[n]].id);
+            map[records_[order_[n]].id].status = SyncStatus::modified;
+        }
+        std::size_t sum = 0;
+        compare(
+            "M5 find_pending of 1,000, against a scan", 1.0 / 50, rounds, few,
+            [&] {
+                return time_of([&] {
+                    std::vector<const Plain<Data>*> found;
+                    for (const auto& [id, record] : map) {
+                        if (record.status != SyncStatus::synced) found.push_back(&record);
+                    }
+                    sum += found.size();
+                });
+            },
+            [&] { return time_of([&] { sum += device->store.find_pending().size(); }); });
+        keep(sum);
+    }
+
+    void pushes() {
+        Map map = this->map();
+        compare(
+            "M6 push all, and acknowledge", 0.5, rounds, count_,
+            [&] {
+                std::vector<Plain<Data>> out;
+                return time_of([&] {
+                    for (const auto& [id, record] : map) out.push_back(record);
+                    for (const auto& record : out) map.find(record.id)->second.version++;
+                });
+            },
+            [&] {
+                const auto device = dirty();
+                Microseconds own{0};
+                const Remote<Data> remote{.push = accepting(own)};
+                const SyncOptions options{.direction = SyncDirection::push};
+                const auto time = time_of([&] { device->engine.sync(remote, options).get(); });
+                return device->store.pending().empty() ? time - own : Microseconds{0};
+            });
+    }
+
+    void pulls() {
+        std::vector<std::string> pages;
+        constexpr std::size_t page_size = 500;  // what the engine asks for
+        for (std::size_t from = 0; from < count_; from += page_size) {
+            std::string text = R"({"records":[)";
+            for (std::size_t n = from; n < std::min(from + page_size, count_); ++n) {
+                append_json(text, records_[n]);
+                text += ',';
+            }
+            text.back() = ']';
+            pages.push_back(text + '}');
+        }
+        const auto parse = [&] {
+            std::vector<Json> trees;
+            trees.reserve(pages.size());
+            return time_of([&] {
+                for (const auto& page : pages) trees.push_back(Json::parse(page));
+            });
+        };
+        compare("M8 first pull from text, against a bare parse", 1.1, rounds, count_, parse, [&] {
+            Device device;
+            const PullCallback<Data> pull = [&](PullRequest request) {
+                const std::size_t at =
+                    request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>();
+                PullPage<Data> page;
+                page.records.reserve(page_size);
+                read_records<Data>(
+                    pages[at], "records",
+                    [&](Record&& record) { page.records.push_back(std::move(record)); },
+                    [&](SyncError error) { page.errors.push_back(std::move(error)); });
+                page.cursor = at + 1;
+                page.has_more = at + 1 < pages.size();
+                return make_ready_future(std::move(page));
+            };
+            const auto time = time_of([&] { device.engine.sync({.pull = pull}).get(); });
+            return device.store.count() == count_ ? time : Microseconds{0};
+        });
+        compare("M10 apply what is decoded, against a bare parse", 0.35, rounds, count_, parse,
+                [&] {
+                    Device device;
+                    const auto pull = serving(records_);
+                    return time_of([&] { device.engine.sync({.pull = pull}).get(); });
+                });
+    }
+
+    /// Every record edited here, and later there.
+    void conflicts() {
+        auto edited = records_;
+        for (auto& record : edited) {
+            change(record);
+            record.version = 3;
+            record.revision = "2";
+            record.updated_at += std::chrono::hours{1};
+        }
+        Map map = this->map();
+        compare(
+            "M11 conflict pass, latest_wins", 1.3, rounds, count_,
+            [&] {
+                auto plain = plain_;
+                for (auto& record : plain) change(record);
+                return time_of([&] {
+                    for (auto& record : plain) {
+                        auto& known = map.find(record.id)->second;
+                        if (!(known.data == record.data)) known = std::move(record);
+                    }
+                });
+            },
+            [&] {
+                const auto device = synced();
+                for (const auto& record : records_) {
+                    auto mine = record;
+                    change(mine);
+                    mine.version = 2;
+                    device->store.put(std::move(mine));
+                }
+                const auto pull = serving(edited);
+                SyncResult result;
+                const auto time = time_of([&] {
+                    result = device->engine.sync({.pull = pull}, {.direction = SyncDirection::pull})
+                                 .get();
+                });
+                if (result.conflicts != count_) std::printf("%s\n", Json(result).dump().c_str());
+                return result.conflicts == count_ ? time : Microseconds{0};
+            });
+    }
+
+    /// 1,000 records changed on each side, whatever is stored.
+    void increments() {
+        const auto device = synced();
+        Map map = this->map();
+        std::uint64_t version = 1;
+        std::uint64_t sum = 0;
+        compare(
+            "M12 sync of 1,000 changed on each side", 1.5, rounds, 2 * few,
+            [&] {
+                std::vector<Plain<Data>> arrived;
+                for (std::size_t n = 0; n < few; ++n) arrived.push_back(plain_[order_[few + n]]);
+                return time_of([&] {
+                    for (std::size_t n = 0; n < few; ++n) {
+                        const Plain<Data> copy = map.find(plain_[order_[n]].id)->second;
+                        sum += copy.version;
+                    }
+                    for (auto& record : arrived) map.find(record.id)->second = std::move(record);
+                });
+            },
+            [&] {
+                ++version;
+                std::vector<Record> arrived;
+                for (std::size_t n = 0; n < few; ++n) {
+                    device->store.update(records_[order_[n]].id,
+                                         [&](Data& data) { change(data, version); });
+                    arrived.push_back(records_[order_[few + n]]);
+                    change(arrived.back().data, version);
+                    arrived.back().version = version;
+                    arrived.back().updated_at += std::chrono::seconds{version};
+                    arrived.back().revision = std::to_string(version);
+                }
+                Microseconds own{0};
+                const auto time = time_of([&] {
+                    const PullCallback<Data> pull = [&](PullRequest) {
+                        PullPage<Data> page;
+                        own += time_of([&] {
+                            page.records = std::move(arrived);
+                            page.cursor = version;
+                        });
+                        return make_ready_future(std::move(page));
+                    };
+                    device->engine.sync({.push = accepting(own), .pull = pull}).get();
+                });
+                return device->store.find_pending().empty() ? time - own : Microseconds{0};
+            });
+        keep(sum);
+    }
+
+    /// Nothing to do, through ready futures.
+    void idle() {
+        const auto device = synced();
+        constexpr std::size_t syncs = 1000;
+        const Json cursor = count_;
+        const Remote<Data> remote{
+            .push = [](const PushBatch<Data>&) { return make_ready_future(PushReport<Data>{}); },
+            .pull =
+                [&](const PullRequest&) {
+                    return make_ready_future(PullPage<Data>{.cursor = cursor});
+                }};
+        compare(
+            "M13 M18 sync of nothing, against a future", 10, rounds, syncs,
+            [&] {
+                std::size_t sum = 0;
+                const auto time = time_of([&] {
+                    for (std::size_t n = 0; n < syncs; ++n) {
+                        std::promise<std::size_t> promise;
+                        auto future = promise.get_future();
+                        promise.set_value(n);
+                        sum += future.get();
+                    }
+                });
+                keep(sum);
+                return time;
+            },
+            [&] {
+                return time_of([&] {
+                    for (std::size_t n = 0; n < syncs; ++n) device->engine.sync(remote).get();
+                });
+            });
+    }
+
+    void texts() {
+        std::vector<Json> trees;
+        for (const auto& record : records_) trees.emplace_back(record);
+        compare(
+            "M14 encode as text, against dump() of trees", 1.3, rounds, count_,
+            [&] {
+                std::string text;
+                return time_of([&] {
+                    for (const auto& tree : trees) text += tree.dump();
+                });
+            },
+            [&] {
+                std::string text;
+                return time_of([&] {
+                    for (const auto& record : records_) append_json(text, record);
+                });
+            });
+    }
+
+    void heap_use() {
+        const auto before = heap.bytes;
+        std::optional<Map> map = this->map();
+        const auto reference = heap.bytes - before;
+        map.reset();
+
+        const auto device = dirty();
+        report("M15 heap, bytes a record, all pending", 1.05, count_, as_double(reference),
+               as_double(heap.bytes - before));
+
+        std::string text = "[";
+        for (const auto& record : records_) {
+            append_json(text, record);
+            text += ',';
+        }
+        text.back() = ']';
+        const auto start = heap.bytes;
+        heap.peak = start;
+        Device pulled;
+        const PullCallback<Data> pull = [&](const PullRequest&) {
+            PullPage<Data> page;
+            read_records<Data>(
+                text, "", [&](Record&& record) { page.records.push_back(std::move(record)); },
+                [](const SyncError&) {});
+            page.cursor = 1;
+            return make_ready_future(std::move(page));
+        };
+        pulled.engine.sync({.pull = pull}).get();
+        report("M16 peak of a first pull in one page", 1.3, count_,
+               as_double(heap.bytes - start + text.size()),
+               as_double(heap.peak - start + text.size()));
+    }
+
+    template <class Any>
+    static void change(Any& record) {
+        change(record.data, record.version + 1);
+    }
+    static void change(Note& note, std::uint64_t version) { note.n = static_cast<int>(version); }
+    static void change(Json& json, std::uint64_t version) { json["n"] = version; }
+
+    static double as_double(std::size_t bytes) { return static_cast<double>(bytes); }
+
+    /// Keeps the optimiser from leaving out what made the value.
+    static void keep(std::uint64_t value) {
+        static std::atomic<std::uint64_t> kept{0};
+        kept.store(value);
+    }
+
+    std::size_t rounds = 9;
+    std::size_t count_;
+    std::vector<Record> records_;
+    std::vector<Plain<Data>> plain_{};
+    std::vector<std::size_t> order_{};
+};
+
+template <class Data>
+void measure(const char* name, std::size_t count) {
+    std::printf("\n%s, %zu records, us\n", name, count);
+    Work<Data> work{count};
+    work.run();
+    if (count >= 10'000) work.run_changes();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::vector<std::size_t> counts;
+    for (int n = 1; n < argc; ++n) {
+        const auto count = std::strtoull(argv[n], nullptr, 10);
+        if (count > 0) {
+            counts.push_back(count);
+        } else {
+            only = argv[n];
+        }
+    }
+    if (counts.empty()) counts = {100'000};
+    std::printf("%-50s %9s %9s %9s", "work", "reference", "ours", "ratio");
+    for (const auto count : counts) {
+        measure<Note>("struct", count);
+        measure<Json>("nlohmann::json", count);
+    }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sync_engine {
+
+/// How deep arrays and objects may nest in a record's data.
+///
+/// nlohmann_json copies, compares and prints by recursion, and a stack that overflows is no
+/// exception: with a sanitizer, a thread of 512 KiB dies at about 180 levels.
+inline constexpr std::size_t max_json_depth = 128;
+
+/// How deep they may nest in text: a record that was taken has to be readable inside of what
+/// travels around its data, such as the record itself, a page, a retry queue, a document.
+inline constexpr std::size_t max_text_depth = max_json_depth + 8;
+
+namespace detail {
+
+/// Builds a value from the parser's events, no deeper than max_text_depth. Of the array at one key
+/// of the outermost object, or of the outermost array, each element is handed out as soon as it is
+/// whole, if somebody takes it: `take(nlohmann::json&& element, std::size_t depth)`.
+template <class Take>
+class JsonBuilder {
+    using Json = nlohmann::json;
+
+public:
+    JsonBuilder(Json& root, const std::string* list, Take& take)
+        : root_(root), list_(list), take_(take) {}
+
+    // What nlohmann_json calls; false ends the parsing.
+    bool null() { return scalar(nullptr); }
+    bool boolean(bool value) { return scalar(value); }
+    bool number_integer(std::int64_t value) { return scalar(value); }
+    bool number_unsigned(std::uint64_t value) { return scalar(value); }
+    bool number_float(double value, const std::string& /*text*/) { return scalar(value); }
+    bool string(std::string& value) { return scalar(value); }
+    bool binary(Json::binary_t& /*value*/) { return false; }  // no text has one
+    bool start_object(std::size_t /*size*/) { return enter(Json::value_t::object); }
+    bool end_object() { return leave(); }
+    bool start_array(std::size_t /*size*/) { return enter(Json::value_t::array); }
+    bool end_array() { return leave(); }
+    bool key(std::string& name) {
+        // In order, mostly: what was written by a sorted map comes back sorted.
+        auto& members = *open_.back()->get_ptr<Json::object_t*>();
+        member_ = members.emplace_hint(members.end(), name, nullptr);
+        return true;
+    }
+    bool parse_error(std::size_t position, const std::string& /*token*/,
+                     const Json::exception& error) {
+        bytes_read = position;
+        is_overflow = error.id == 406;  // nlohmann_json's number for "number overflow"
+        return false;
+    }
+
+    std::size_t deepest = 0;     ///< level that was entered, since the last element
+    std::size_t bytes_read = 0;  ///< until the error
+    bool is_overflow = false;
+    bool is_too_deep = false;
+
+private:
+    static constexpr std::size_t none = ~std::size_t{0};
+
+    /// Where the next value goes.
+    Json& place() {
+        if (open_.empty()) return root_;
+        if (open_.back()->is_object()) return member_->second;
+        return open_.back()->get_ptr<Json::array_t*>()->emplace_back();
+    }
+
+    template <class Value>
+    bool scalar(Value&& value) {
+        place() = std::forward<Value>(value);
+        hand_out();
+        return true;
+    }
+
+    bool enter(Json::value_t type) {
+        is_too_deep = open_.size() == max_text_depth;
+        if (is_too_deep) return false;
+        const bool is_list = type == Json::value_t::array && is_at_list();
+        Json& value = place();
+        value = type;
+        open_.push_back(&value);
+        if (is_list) list_depth_ = open_.size();
+        deepest = std::max(deepest, open_.size());
+        return true;
+    }
+
+    bool leave() {
+        if (open_.size() == list_depth_) list_depth_ = none;
+        open_.pop_back();
+        hand_out();
+        return true;
+    }
+
+    [[nodiscard]] bool is_at_list() const {
+        if (list_ == nullptr) return false;
+        if (list_->empty()) return open_.empty();
+        return open_.size() == 1 && open_.back()->is_object() && member_->first == *list_;
+    }
+
+    void hand_out() {
+        if (open_.size() != list_depth_) return;
+        auto& elements = *open_.back()->get_ptr<Json::array_t*>();
+        take_(std::move(elements.back()), deepest - list_depth_);
+        elements.clear();
+        deepest = list_depth_;
+    }
+
+    Json& root_;
+    const std::string* list_;  // the key; empty: the root; null: no element is handed out
+    Take& take_;
+    std::vector<Json*> open_{};          // the arrays and objects around the next value
+    Json::object_t::iterator member_{};  // of the innermost object: the one that is read
+    std::size_t list_depth_ = none;      // of the list, while it is open
+};
+
+/// The byte at which text nests deeper than max_text_depth.
+[[nodiscard]] inline std::size_t place_too_deep(std::string_view text) {
+    std::size_t depth = 0;
+    bool in_string = false;
+    std::size_t at = 0;
+    for (; at < text.size(); ++at) {
+        const char byte = text[at];
+        if (byte == '"') {
+            in_string = !in_string;
+        } else if (in_string) {
+            if (byte == '\\') ++at;  // whatever is escaped, it does not end the string
+        } else if (byte == '[' || byte == '{') {
+            if (++depth > max_text_depth) break;
+        } else if (byte == ']' || byte == '}') {
+            --depth;
+        }
+    }
+    return at;
+}
+
+/// A value, and how deep it nests.
+struct ParsedJson {
+    nlohmann::json value{};
+    std::size_t depth = 0;
+};
+
+/// Reads text into a value; see JsonBuilder. Throws FormatError with the place of what is wrong.
+template <class Take>
+[[nodiscard]] ParsedJson read_json(std::string_view text, const std::string* list, Take&& take) {
+    // The parser would stop at a NUL and call the text complete.
+    if (const auto at = text.find('\0'); at != text.npos) {
+        throw FormatError("JSON text has a NUL at byte " + std::to_string(at));
+    }
+    ParsedJson parsed;
+    JsonBuilder builder{parsed.value, list, take};
+    if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) {
+        parsed.depth = builder.deepest;
+        return parsed;
+    }
+
+    if (builder.is_too_deep) {
+        throw FormatError("JSON text nests deeper than " + std::to_string(max_text_depth) +
+                          " levels at byte " + std::to_string(place_too_deep(text)));
+    }
+    if (builder.bytes_read > text.size()) {
+        throw FormatError("JSON text ends too early, at byte " + std::to_string(text.size()));
+    }
+    const auto at = builder.bytes_read == 0 ? 0 : builder.bytes_read - 1;
+    throw FormatError((builder.is_overflow
+                           ? "JSON text has a number too large for a double at byte "
+                           : "JSON text is malformed at byte ") +
+                      std::to_string(at));
+}
+
+[[nodiscard]] inline ParsedJson read_json(std::string_view text) {
+    constexpr auto nobody = [](nlohmann::json&&, std::size_t) {};
+    return read_json(text, nullptr, nobody);
+}
+
+}  // namespace detail
+
+/// Reads JSON text, nested up to max_text_depth; the only way in for text that came over a wire or
+/// from a disk.
+///
+/// Throws FormatError with the byte offset of what is wrong, and never anything of nlohmann_json's.
+[[nodiscard]] inline nlohmann::json parse_json(std::string_view text) {
+    return detail::read_json(text).value;
+}
+
+/// Reads a JSON object and hands out each element of the array at `list`, one at a time: in memory
+/// is one of them, however long the array is. Answers the object, with that array empty. With an
+/// empty `list` the text is the array.
+///
+/// Throws FormatError as `parse_json` does; the elements before that place have been handed out.
+template <class Take>
+nlohmann::json read_elements(std::string_view text, const std::string& list, Take&& take) {
+    const auto give = [&](nlohmann::json&& element, std::size_t) { take(std::move(element)); };
+    return detail::read_json(text, &list, give).value;
+}
+
+}  // namespace sync_engine

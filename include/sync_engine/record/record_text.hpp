@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sync_engine/record/error.hpp>
+#include <sync_engine/record/json.hpp>
+#include <sync_engine/record/json_text.hpp>
+#include <sync_engine/record/sync_error.hpp>
+#include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/record/tag_set.hpp>
+#include <sync_engine/record/timestamp.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+/// Records straight from text and into text, as a remote gets and sends them: there is never a tree
+/// of JSON for more than one of them.
+namespace sync_engine {
+
+/// Reads a list of records from JSON text and hands each one out as `take(SyncRecord<Data>&&)`: in
+/// memory is one of them, however long the list is.
+///
+/// The list is the array at the key `list` of an object, which is answered with that array empty;
+/// with an empty `list` the text is the array. A record that cannot be read is told to
+/// `refuse(SyncError)`, with its id where it has one, and the others are handed out. Throws
+/// FormatError, with the byte, for text that is no JSON: the records before that place have been
+/// handed out.
+template <class Data = nlohmann::json, class Take, class Refuse>
+nlohmann::json read_records(std::string_view text, const std::string& list, Take&& take,
+                            Refuse&& refuse) {
+    const auto read = [&](nlohmann::json&& element, std::size_t depth) {
+        std::optional<SyncRecord<Data>> record;
+        try {
+            // The record itself is a level around its data.
+            record = detail::record_in<Data>(std::move(element), depth <= max_json_depth + 1);
+        } catch (const FormatError& error) {
+            const auto* id = element.is_object() ? detail::find(element, "id") : nullptr;
+            refuse(SyncError{id != nullptr && id->is_string() ? id->get<std::string>() : "",
+                             error.what()});
+            return;
+        }
+        take(std::move(*record));
+    };
+    return detail::read_json(text, &list, read).value;
+}
+
+namespace detail {
+
+/// Appends text in quotes. It has to be UTF-8.
+inline void append_string(std::string& json, std::string_view text) {
+    const auto needs_escape = [](char byte) {
+        return static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\';
+    };
+    if (std::any_of(text.begin(), text.end(), needs_escape)) {
+        json += nlohmann::json(text).dump();
+    } else {
+        ((json += '"') += text) += '"';
+    }
+}
+
+inline void append_tags(std::string& json, const TagSet& tags) {
+    json += '[';
+    for (const std::string& tag : tags) {
+        if (json.back() != '[') json += ',';
+        append_string(json, tag);
+    }
+    json += ']';
+}
+
+/// Appends the whole of a record's data. Throws what JSON cannot carry, or the app's own writer.
+template <class Data>
+void append_data(std::string& json, const SyncRecord<Data>& record) {
+    decltype(auto) data = whole_data(record);
+    check_json(data);
+    json += data.dump();
+}
+
+}  // namespace detail
+
+/// Appends a record to text, byte for byte as its JSON is dumped; twice as fast as to build that
+/// first. Throws FormatError, which names the record, for what JSON cannot carry; the text is then
+/// as it was.
+template <class Data>
+void append_json(std::string& text, const SyncRecord<Data>& record) {
+    const auto before = text.size();
+    try {
+        if (const char* reason = detail::ill_formed_text(record)) throw FormatError(reason);
+        text += R"({"data":)";
+        detail::append_data(text, record);
+        text += R"(,"id":)";
+        detail::append_string(text, record.id);
+        if (!record.revision.empty()) {
+            text += R"(,"revision":)";
+            detail::append_string(text, record.revision);
+        }
+        ((text += R"(,"status":")") += to_string(record.status)) += R"(","tags":)";
+        detail::append_tags(text, record.tags);
+        ((text += R"(,"updatedAt":")") += to_iso8601(record.updated_at)) += '"';
+        ((text += R"(,"version":)") += std::to_string(record.version)) += '}';
+    } catch (const std::exception& error) {
+        text.resize(before);
+        throw FormatError(detail::named(record.id) + ": " + error.what());
+    }
+}
+
+}  // namespace sync_engine
