@@ -116,12 +116,14 @@ private:
         return device;
     }
 
-    /// Pages of what is already decoded; it is moved out, so that its making is not our cost.
-    [[nodiscard]] static PullCallback<Data> serving(std::vector<Record> records) {
+    /// Pages of what is already decoded, behind the cursor `begin`; it is moved out, so that its
+    /// making is not our cost.
+    [[nodiscard]] static PullCallback<Data> serving(std::vector<Record> records,
+                                                    std::size_t begin = 0) {
         auto shared = std::make_shared<std::vector<Record>>(std::move(records));
-        return [shared](PullRequest request) {
+        return [shared, begin](PullRequest request) {
             const std::size_t from =
-                request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>();
+                request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>() - begin;
             const std::size_t to = std::min(from + request.limit, shared->size());
             const auto at = [&](std::size_t place) {
                 return std::make_move_iterator(shared->begin() +
@@ -129,7 +131,7 @@ private:
             };
             PullPage<Data> page;
             page.records.assign(at(from), at(to));
-            page.cursor = to;
+            page.cursor = begin + to;
             page.has_more = to < shared->size();
             return make_ready_future(std::move(page));
         };
@@ -268,9 +270,10 @@ private:
             });
     }
 
-    void pulls() {
+    static constexpr std::size_t page_size = 500;  // what the engine asks for
+
+    [[nodiscard]] std::vector<std::string> pages() const {
         std::vector<std::string> pages;
-        constexpr std::size_t page_size = 500;  // what the engine asks for
         for (std::size_t from = 0; from < count_; from += page_size) {
             std::string text = R"({"records":[)";
             for (std::size_t n = from; n < std::min(from + page_size, count_); ++n) {
@@ -280,6 +283,27 @@ private:
             text.back() = ']';
             pages.push_back(text + '}');
         }
+        return pages;
+    }
+
+    /// Reads a page of text for each request.
+    [[nodiscard]] static PullCallback<Data> reading(const std::vector<std::string>& pages) {
+        return [&pages](PullRequest request) {
+            const std::size_t at = request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>();
+            PullPage<Data> page;
+            page.records.reserve(page_size);
+            read_records<Data>(
+                pages[at], "records",
+                [&](Record&& record) { page.records.push_back(std::move(record)); },
+                [&](SyncError error) { page.errors.push_back(std::move(error)); });
+            page.cursor = at + 1;
+            page.has_more = at + 1 < pages.size();
+            return make_ready_future(std::move(page));
+        };
+    }
+
+    void pulls() {
+        const auto pages = this->pages();
         const auto parse = [&] {
             std::vector<Json> trees;
             trees.reserve(pages.size());
@@ -289,19 +313,7 @@ private:
         };
         compare("M8 first pull from text, against a bare parse", 1.1, rounds, count_, parse, [&] {
             Device device;
-            const PullCallback<Data> pull = [&](PullRequest request) {
-                const std::size_t at =
-                    request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>();
-                PullPage<Data> page;
-                page.records.reserve(page_size);
-                read_records<Data>(
-                    pages[at], "records",
-                    [&](Record&& record) { page.records.push_back(std::move(record)); },
-                    [&](SyncError error) { page.errors.push_back(std::move(error)); });
-                page.cursor = at + 1;
-                page.has_more = at + 1 < pages.size();
-                return make_ready_future(std::move(page));
-            };
+            const auto pull = reading(pages);
             const auto time = time_of([&] { device.engine.sync({.pull = pull}).get(); });
             return device.store.count() == count_ ? time : Microseconds{0};
         });
@@ -317,17 +329,19 @@ private:
     void conflicts() {
         auto edited = records_;
         for (auto& record : edited) {
-            change(record);
+            change(record.data, 12);
             record.version = 3;
             record.revision = "2";
             record.updated_at += std::chrono::hours{1};
         }
         Map map = this->map();
+        std::uint64_t round = 0;
         compare(
             "M11 conflict pass, latest_wins", 1.3, rounds, count_,
             [&] {
                 auto plain = plain_;
-                for (auto& record : plain) change(record);
+                ++round;
+                for (auto& record : plain) change(record.data, 20 + round);
                 return time_of([&] {
                     for (auto& record : plain) {
                         auto& known = map.find(record.id)->second;
@@ -339,17 +353,16 @@ private:
                 const auto device = synced();
                 for (const auto& record : records_) {
                     auto mine = record;
-                    change(mine);
+                    change(mine.data, 15);
                     mine.version = 2;
                     device->store.put(std::move(mine));
                 }
-                const auto pull = serving(edited);
+                const auto pull = serving(edited, count_);
                 SyncResult result;
                 const auto time = time_of([&] {
                     result = device->engine.sync({.pull = pull}, {.direction = SyncDirection::pull})
                                  .get();
                 });
-                if (result.conflicts != count_) std::printf("%s\n", Json(result).dump().c_str());
                 return result.conflicts == count_ ? time : Microseconds{0};
             });
     }
@@ -455,6 +468,7 @@ private:
     }
 
     void heap_use() {
+        heap.is_counting = true;
         const auto before = heap.bytes;
         std::optional<Map> map = this->map();
         const auto reference = heap.bytes - before;
@@ -464,33 +478,19 @@ private:
         report("M15 heap, bytes a record, all pending", 1.05, count_, as_double(reference),
                as_double(heap.bytes - before));
 
-        std::string text = "[";
-        for (const auto& record : records_) {
-            append_json(text, record);
-            text += ',';
-        }
-        text.back() = ']';
+        const auto pages = this->pages();
+        const auto size = std::accumulate(
+            pages.begin(), pages.end(), std::size_t{0},
+            [](std::size_t sum, const std::string& page) { return sum + page.size(); });
         const auto start = heap.bytes;
         heap.peak = start;
         Device pulled;
-        const PullCallback<Data> pull = [&](const PullRequest&) {
-            PullPage<Data> page;
-            read_records<Data>(
-                text, "", [&](Record&& record) { page.records.push_back(std::move(record)); },
-                [](const SyncError&) {});
-            page.cursor = 1;
-            return make_ready_future(std::move(page));
-        };
-        pulled.engine.sync({.pull = pull}).get();
-        report("M16 peak of a first pull in one page", 1.3, count_,
-               as_double(heap.bytes - start + text.size()),
-               as_double(heap.peak - start + text.size()));
+        pulled.engine.sync({.pull = reading(pages)}).get();
+        report("M16 peak of a first pull, with its text", 1.3, count_,
+               as_double(heap.bytes - start + size), as_double(heap.peak - start + size));
+        heap.is_counting = false;
     }
 
-    template <class Any>
-    static void change(Any& record) {
-        change(record.data, record.version + 1);
-    }
     static void change(Note& note, std::uint64_t version) { note.n = static_cast<int>(version); }
     static void change(Json& json, std::uint64_t version) { json["n"] = version; }
 

@@ -17,20 +17,23 @@ plant("an ack clears a record that was edited meanwhile" store/sync_rules.hpp
     [[if ((PLANTED || is_same_edit) && entry.theirs == nullptr) {]])
 plant("a change without an answer counts as accepted" sync/push_call.hpp
     [[            judged.news.push_back(
-                failure_of(each, Failure::own, "the remote gave no answer for it"));]]
+                failure_of(sent_[place], Failure::own, "the remote gave no answer for it"));]]
     [[            if (PLANTED) {
+                const auto& each = sent_[place];
                 judged.news.push_back(
                     {each.candidate.id, PushAccepted<Data>{each.operation_id, each.record, {}}});
                 continue;
             }
             judged.news.push_back(
-                failure_of(each, Failure::own, "the remote gave no answer for it"));]])
+                failure_of(sent_[place], Failure::own, "the remote gave no answer for it"));]])
 plant("verdicts are matched by position" sync/push_call.hpp
-    [[            const auto place = places_.find(verdict.id);]]
-    [[            if (PLANTED && answered.size() < sent_.size()) {
-                verdict.id = sent_[answered.size()].candidate.id;
+    [[            const auto place = place_of(verdict.id);]]
+    [[            const auto unanswered = std::find(is_answered.begin(), is_answered.end(), false);
+            if (PLANTED && unanswered != is_answered.end()) {
+                verdict.id =
+                    sent_[static_cast<std::size_t>(unanswered - is_answered.begin())].candidate.id;
             }
-            const auto place = places_.find(verdict.id);]])
+            const auto place = place_of(verdict.id);]])
 plant("an ack is not recognised in what a pull shows" sync/judge.hpp
     [[if (const auto* echo = echo_of(*entry, remote)) {]]
     [[if (const auto* echo = PLANTED ? nullptr : echo_of(*entry, remote); echo != nullptr) {]])
@@ -114,14 +117,14 @@ plant("a resolver is asked twice" sync/sync_run.hpp
     [[            auto winner =
                 resolver_.resolve(]]
     [[            if (PLANTED) {
-                (void)resolver_.resolve(question.base.get(), *question.local, question.remote, sent);
+                (void)resolver_.resolve(question.base.get(), *question.local, *question.remote, sent);
             }
             auto winner =
                 resolver_.resolve(]])
 plant("a hook is called under a lock" sync/sync_run.hpp
-    [[                job_.hooks.conflict(*question.local, question.remote);]]
+    [[                job_.hooks.conflict(*question.local, *question.remote);]]
     [[                const auto tell = [&](auto&) {
-                    job_.hooks.conflict(*question.local, question.remote);
+                    job_.hooks.conflict(*question.local, *question.remote);
                 };
                 if (PLANTED) {
                     store_.transact(tell);
@@ -142,8 +145,8 @@ plant("a winner is not stamped" store/sync_rules.hpp
     [[    set_stamp(winner, above(floor, moment));]]
     [[    if (!PLANTED) set_stamp(winner, above(floor, moment));]])
 plant("a winner that the remote has is pushed" store/sync_rules.hpp
-    [[    if (same_content(winner, theirs)) return]]
-    [[    if (!PLANTED && same_content(winner, theirs)) return]])
+    [[    if (same_content(winner, *theirs)) return]]
+    [[    if (!PLANTED && same_content(winner, *theirs)) return]])
 plant("a rebased edit keeps its old revision" store/sync_rules.hpp
     [[ edit.status = status_of_edit(entry);
     edit.revision =]]
@@ -169,8 +172,8 @@ plant("a record is pushed over a state that waits" sync/news.hpp
     [[entry->is_dirty() && !entry->is_parked() && ]]
     [[entry->is_dirty() && (PLANTED || !entry->is_parked()) && ]])
 plant("giving up an edit forgets the state that waits" store/edit_rules.hpp
-    [[    if (entry.theirs != nullptr) {]]
-    [[    if (!PLANTED && entry.theirs != nullptr) {]])
+    [[    if (entry.theirs != nullptr) return]]
+    [[    if (!PLANTED && entry.theirs != nullptr) return]])
 plant("a lagging read replaces a state that waits" sync/judge.hpp
     [[= source == Source::pull && is_behind_theirs(]]
     [[= !PLANTED && source == Source::pull && is_behind_theirs(]])
@@ -196,9 +199,9 @@ plant("a re-creation is not stamped above its tombstone" store/edit_rules.hpp
     [[stamp.raise(above(highest_stamp(entry), moment));]]
     [[stamp.raise(PLANTED ? stored : above(highest_stamp(entry), moment));]])
 plant("of several rows of a record the first one counts" sync/page_news.hpp
-    [[        page.news[place->second].what =]]
-    [[        if (PLANTED && !is_new) continue;
-        page.news[place->second].what =]])
+    [[        page.news[place].what =]]
+    [[        if (PLANTED && std::get<RemoteState<Data>>(page.news[place].what).record) continue;
+        page.news[place].what =]])
 
 # Deletions.
 plant("a tombstone is dropped as soon as it is pushed" store/local_store.hpp
@@ -226,8 +229,8 @@ plant("a deletion once more is no news" sync/judge.hpp
     [[            if (is_deleted_again(*entry, remote)) break;]]
     [[            if (!PLANTED && is_deleted_again(*entry, remote)) break;]])
 plant("a deletion that the remote made too is pushed" sync/judge.hpp
-    [[    } else if (entry.is_deleted() && remote.is_deleted()) {]]
-    [[    } else if (!PLANTED && entry.is_deleted() && remote.is_deleted()) {]])
+    [[    } else if (entry.is_deleted() && remote->is_deleted()) {]]
+    [[    } else if (!PLANTED && entry.is_deleted() && remote->is_deleted()) {]])
 plant("a needless deletion is pushed after an ack" store/sync_rules.hpp
     [[    if (is_needless_deletion(entry)) {]]
     [[    if (!PLANTED && is_needless_deletion(entry)) {]])
@@ -241,7 +244,7 @@ plant("the cursor is saved before the page" store/local_store.hpp
     [[            forget_expired_husks(step, commit.edits);]]
     [[            if (PLANTED && step.cursor) {
                 Commit<Data> ahead{.state = memory_.state()};
-                ahead.state.cursor = step.cursor->to;
+                ahead.state->cursor = step.cursor->to;
                 memory_.commit(std::move(ahead));
             }
             forget_expired_husks(step, commit.edits);]])
@@ -250,23 +253,23 @@ plant("the cursor moves although its page could not be stored" store/store_memor
     [[        try {
             persist(commit);
         } catch (...) {
-            if (PLANTED) state_.cursor = commit.state.cursor;
+            if (PLANTED && commit.state) state_.cursor = commit.state->cursor;
             throw;
         }]])
 plant("the cursor moves past a record that was edited meanwhile" store/local_store.hpp
-    [[            if (step.cursor && result.moved.empty()) {]]
-    [[            if (step.cursor && (PLANTED || result.moved.empty())) {]])
+    [[            if (step.cursor && result.moved.empty()) state.cursor]]
+    [[            if (step.cursor && (PLANTED || result.moved.empty())) state.cursor]])
 plant("an empty page ends the pull" sync/pull_feed.hpp
     [[        is_last_ = !page.has_more || !keeps_cursor_;]]
     [[        is_last_ = !page.has_more || !keeps_cursor_ || (PLANTED && page.records.empty());]])
 plant("a row that is not usable ends its page" sync/page_news.hpp
     [[            continue;
         }
-        if (!record.is_deleted())]]
+        auto place]]
     [[            if (PLANTED) break;
             continue;
         }
-        if (!record.is_deleted())]])
+        auto place]])
 plant("a full listing is resumed after a crash" sync/pull_feed.hpp
     [[        holds_cursor_back_ = page.complete && (]]
     [[        holds_cursor_back_ = !PLANTED && page.complete && (]])
@@ -280,8 +283,8 @@ plant("a full listing holds only its last page" sync/pull_feed.hpp
     [[        if (is_complete_ && began_at_null_) seen_]]
     [[        if (is_complete_ && began_at_null_ && !(PLANTED && !is_last_)) seen_]])
 plant("clearing the store keeps the cursor" store/local_store.hpp
-    [[            commit.state.cursor = nullptr;]]
-    [[            if (!PLANTED) commit.state.cursor = nullptr;]])
+    [[            state.cursor = nullptr;]]
+    [[            if (!PLANTED) state.cursor = nullptr;]])
 plant("a clear during a sync is not noticed" store/local_store.hpp
     [[            const bool is_other_epoch = step.epoch &&]]
     [[            const bool is_other_epoch = !PLANTED && step.epoch &&]])
@@ -297,15 +300,15 @@ plant("a decision counts for an entry that has moved" store/local_store.hpp
     [[                } else if (!PLANTED &&
                            (entry == nullptr ? 0 : entry->generation) != decision.expected) {]])
 plant("an edit and its mark are two commits" store/group_commit.hpp
-    [[            group.commit.state = memory_.state();]]
+    [[            memory_.stamp(group.commit);]]
     [[            if (PLANTED) {
-                Commit<Data> unmarked{.edits = group.commit.edits, .state = memory_.state()};
+                Commit<Data> unmarked{.edits = group.commit.edits};
                 for (auto& each : unmarked.edits.written()) {
                     if (each.outcome) each.outcome->base = each.outcome->local;
                 }
                 memory_.commit(std::move(unmarked));
             }
-            group.commit.state = memory_.state();]])
+            memory_.stamp(group.commit);]])
 plant("a commit that failed counts as stored" store/store_memory.hpp
     [[        } catch (const StorageError&) {
             throw;]]
@@ -313,8 +316,8 @@ plant("a commit that failed counts as stored" store/store_memory.hpp
             if (PLANTED) return;
             throw;]])
 plant("the oldest edit falls out of a full outbox" store/entry_table.hpp
-    [[        if (entry.is_dirty()) dirty_.emplace(entry.sequence, &entry);]]
-    [[        if (entry.is_dirty()) dirty_.emplace(entry.sequence, &entry);
+    [[        if (entry.is_dirty()) dirty_.emplace_hint(dirty_.end(), entry.sequence, &entry);]]
+    [[        if (entry.is_dirty()) dirty_.emplace_hint(dirty_.end(), entry.sequence, &entry);
         if (PLANTED && dirty_.size() > 2) dirty_.erase(dirty_.begin());]])
 
 # Waits, failures and dead letters.

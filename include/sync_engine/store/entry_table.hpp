@@ -5,6 +5,7 @@
 #include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/store_statistics.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,8 +38,9 @@ public:
 
     /// Makes room for `count` more entries.
     void reserve(std::size_t count) {
-        slots_.reserve(slots_.size() + count);
-        index_.reserve(slots_.size() + count);
+        const auto needed = slots_.size() + count;
+        index_.reserve(needed);
+        if (needed > slots_.capacity()) slots_.reserve(std::max(needed, slots_.size() * 2));
     }
 
     /// Adds the entry, or replaces the one with its id.
@@ -83,11 +85,18 @@ public:
         for (const Slot* slot : tagged->second) visitor(slot->entry);
     }
 
+    [[nodiscard]] std::size_t count_tagged(std::string_view tag) const {
+        const auto tagged = tags_.find(tag);
+        return tagged == tags_.end() ? 0 : tagged->second.size();
+    }
+
     /// Visits the dirty entries, oldest edit first.
     template <class Visitor>
     void for_each_dirty(Visitor&& visitor) const {
         for (const auto& [sequence, entry] : dirty_) visitor(*entry);
     }
+
+    [[nodiscard]] std::size_t count_dirty() const noexcept { return dirty_.size(); }
 
     [[nodiscard]] const std::set<std::string>& conflicted() const noexcept { return conflicted_; }
     [[nodiscard]] const std::set<std::string>& parked() const noexcept { return parked_; }
@@ -125,7 +134,7 @@ private:
     }
 
     void add(Entry<Data>&& entry) {
-        index_.reserve(slots_.size() + 1);
+        reserve(1);
         slots_.push_back(std::make_unique<Slot>(std::move(entry)));
         Slot& slot = *slots_.back();
         index_.insert(slot.entry.local->id, slots_.size() - 1);
@@ -169,8 +178,9 @@ private:
 
     /// They are mostly acknowledged in the order of their edits.
     void forget_dirty(Sequence sequence) {
-        if (dirty_.begin()->first == sequence) {
-            dirty_.erase(dirty_.begin());
+        const auto oldest = dirty_.begin();
+        if (oldest != dirty_.end() && oldest->first == sequence) {
+            dirty_.erase(oldest);
         } else {
             dirty_.erase(sequence);
         }

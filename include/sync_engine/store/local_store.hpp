@@ -166,12 +166,14 @@ public:
     [[nodiscard]] std::vector<RecordPtr<Data>> find_pending() const {
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
+        records.reserve(memory.table.count_dirty());
         memory.table.for_each_dirty([&](const auto& entry) { records.push_back(entry.local); });
         return records;
     }
     [[nodiscard]] std::vector<RecordPtr<Data>> find_by_tag(std::string_view tag) const {
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
+        records.reserve(memory.table.count_tagged(tag));
         memory.table.for_each_tagged(tag,
                                      [&](const auto& entry) { records.push_back(entry.local); });
         return records;
@@ -251,6 +253,7 @@ public:
     [[nodiscard]] std::vector<Entry<Data>> read_dirty() const {
         const auto memory = memory_.reading();
         std::vector<Entry<Data>> entries;
+        entries.reserve(memory.table.count_dirty());
         memory.table.for_each_dirty([&](const auto& entry) { entries.push_back(entry); });
         return entries;
     }

@@ -109,6 +109,7 @@ public:
         {
             const std::unique_lock lock(mutex_);
             if (commit.everything) table_.clear();
+            table_.reserve(commit.edits.written().size());
             for (auto& written : commit.edits.written()) {
                 if (written.outcome) {
                     table_.write(std::move(*written.outcome));

@@ -161,7 +161,8 @@ inline void count_attempt(RetryState& state, const RulingContext& context) {
 }
 
 template <class Data>
-Ruling<Data> rule(const Entry<Data>* entry, PushFailed failed, const RulingContext& context) {
+Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
+                  const RulingContext& context) {
     if (entry == nullptr) return {};
     Entry<Data> changed = *entry;
     if (failed.failure == Failure::unreached) {
@@ -206,12 +207,13 @@ Ruling<Data> rule(const Entry<Data>* entry, PushFailed failed, const RulingConte
                 std::clamp(failed.after, std::chrono::milliseconds{0}, context.max_wait)};
             break;
     }
-    state.remember({entry->local->id, std::move(failed.message), context.moment.now});
+    state.remember({entry->local->id, failed.message, context.moment.now});
     return write<Data>(std::move(changed), std::move(effect));
 }
 
 template <class Data>
-Ruling<Data> rule(const Entry<Data>* entry, RemoteState<Data> state, const RulingContext& context) {
+Ruling<Data> rule(const Entry<Data>* entry, const RemoteState<Data>& state,
+                  const RulingContext& context) {
     auto judged = judge(entry, state.record, state.source, context.moment);
     Ruling<Data> ruling = write<Data>(std::move(judged.entry));
     switch (judged.judgement) {
@@ -227,7 +229,7 @@ Ruling<Data> rule(const Entry<Data>* entry, RemoteState<Data> state, const Rulin
                         context);
         case Judgement::conflict:
             ruling.kind = Ruling<Data>::Kind::resolve;
-            ruling.remote = std::move(state.record);
+            ruling.remote = state.record;
             break;
         case Judgement::acknowledged:
             count_ack(ruling.effect, *entry, *echo_of(*entry, *state.record));
@@ -277,7 +279,7 @@ Ruling<Data> rule(const Entry<Data>* entry, AboutToPush push, const RulingContex
 }
 
 template <class Data>
-Ruling<Data> rule(const Entry<Data>* entry, PushAccepted<Data> accepted,
+Ruling<Data> rule(const Entry<Data>* entry, const PushAccepted<Data>& accepted,
                   const RulingContext& context) {
     SyncRecord<Data> stored = *accepted.sent;
     stored.revision = accepted.revision;

@@ -7,6 +7,7 @@
 #include <sync_engine/remote/change.hpp>
 #include <sync_engine/remote/verdict.hpp>
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/retry_state.hpp>
 #include <sync_engine/sync/news.hpp>
 #include <sync_engine/sync/push_plan.hpp>
@@ -18,7 +19,7 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -55,7 +56,7 @@ public:
             .record = *sent.record, .operation_id = sent.operation_id, .attempt = sent.attempts};
         if (staged.base) change.base = *staged.base;
         candidate.sequence = sent.sequence;
-        places_.emplace(candidate.id, sent_.size());
+        places_.insert(candidate.id, sent_.size());
         sent_.push_back({std::move(candidate), sent.operation_id, sent.record});
         return change;
     }
@@ -83,20 +84,22 @@ public:
     /// verdict is a failure of the record's own.
     [[nodiscard]] Judged judge(PushReport<Data> report) const {
         Judged judged;
-        std::unordered_set<std::string> answered;
+        judged.news.reserve(sent_.size());
+        std::vector<bool> is_answered(sent_.size());
         for (auto& verdict : report) {
-            const auto place = places_.find(verdict.id);
-            if (place == places_.end()) {
+            const auto place = place_of(verdict.id);
+            if (place == IdIndex::nowhere) {
                 judged.strangers.push_back(std::move(verdict.id));
-            } else if (answered.insert(verdict.id).second) {
+            } else if (!is_answered[place]) {
+                is_answered[place] = true;
                 judged.accepted_any |= verdict.kind == VerdictKind::accepted;
-                judged.news.push_back(news_of(std::move(verdict), sent_[place->second]));
+                judged.news.push_back(news_of(std::move(verdict), sent_[place]));
             }
         }
-        for (const auto& each : sent_) {
-            if (answered.contains(each.candidate.id)) continue;
+        for (std::size_t place = 0; place < sent_.size(); ++place) {
+            if (is_answered[place]) continue;
             judged.news.push_back(
-                failure_of(each, Failure::own, "the remote gave no answer for it"));
+                failure_of(sent_[place], Failure::own, "the remote gave no answer for it"));
         }
         return judged;
     }
@@ -157,8 +160,13 @@ private:
                                               .after = after}};
     }
 
+    [[nodiscard]] std::size_t place_of(std::string_view id) const {
+        return places_.find(
+            id, [&](std::size_t place) { return std::string_view{sent_[place].candidate.id}; });
+    }
+
     std::vector<UnderWay> sent_;
-    std::unordered_map<std::string, std::size_t> places_;
+    IdIndex places_;
 };
 
 /// Who failed in calls that failed whole. Written down at the end of a cycle, because only then it
@@ -182,6 +190,7 @@ public:
 
     /// A reply came: what was noted of these records no longer matters.
     void forget(const PushCall<Data>& call) {
+        if (notes_.empty()) return;
         for (const auto& candidate : call.candidates()) notes_.erase(candidate.id);
     }
 

@@ -6,6 +6,7 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/step.hpp>
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/sync/action.hpp>
@@ -29,6 +30,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -308,12 +310,15 @@ private:
     /// Sends what was staged: read fresh from the store, by the very commit that staged it.
     Action<Data> send() {
         if (is_stopping_) return end_push(SyncOutcome::stopped);
-        std::unordered_map<std::string, PushCandidate> candidates;
-        for (auto& candidate : batch_) candidates.emplace(candidate.id, candidate);
+        IdIndex places;
+        for (std::size_t place = 0; place < batch_.size(); ++place) {
+            places.insert(batch_[place].id, place);
+        }
+        const auto id_at = [&](std::size_t place) { return std::string_view{batch_[place].id}; };
         call_ = {};
         std::vector<Change<Data>> changes;
         for (const auto& [id, entry, effect] : settlement_.settled()) {
-            if (entry) changes.push_back(call_.add(*entry, candidates.at(id)));
+            if (entry) changes.push_back(call_.add(*entry, batch_[places.find(id, id_at)]));
         }
         if (changes.empty()) return next_batch();
         was_halved_ = false;
