@@ -7,6 +7,7 @@
 #include <sync_engine.hpp>
 #include <sync_engine/store/sqlite_storage.hpp>
 
+#include "notes.hpp"
 #include "ratio.hpp"
 
 #include <nlohmann/json.hpp>
@@ -19,7 +20,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -31,35 +31,7 @@ using namespace sync_engine;
 using namespace sync_engine::bench;
 namespace fs = std::filesystem;
 
-struct Note {
-    std::string title{};
-    std::string body{};
-    bool done = false;
-    int priority = 0;
-
-    bool operator==(const Note&) const = default;
-    NLOHMANN_DEFINE_TYPE_INTRUSIVE(Note, title, body, done, priority)
-};
 using Record = SyncRecord<Note>;
-
-std::string text(std::mt19937_64& chance, std::size_t size) {
-    std::string letters(size, ' ');
-    for (char& letter : letters) letter = static_cast<char>('a' + chance() % 26);
-    return letters;
-}
-
-std::vector<Record> notes(std::size_t count, unsigned seed) {
-    std::mt19937_64 chance{seed};
-    std::vector<Record> made(count);
-    for (auto& record : made) {
-        record.id = text(chance, 16);
-        record.data = {text(chance, 30), text(chance, 120), chance() % 2 == 0,
-                       static_cast<int>(chance() % 10)};
-        record.tags = {"tag" + std::to_string(chance() % 20),
-                       "tag" + std::to_string(chance() % 20)};
-    }
-    return made;
-}
 
 /// A folder of this run.
 fs::path fresh_folder() {
@@ -134,7 +106,7 @@ void single_puts(const fs::path& folder) {
     LocalStore<Note> store{sqlite_storage<Note>(folder / "ours-put.db")};
     unsigned seed = 0;
     const auto each = [&](const auto& put) {
-        const auto records = notes(block, ++seed);
+        const auto records = notes<Note>(block, ++seed);
         return time_of([&] {
             for (const auto& record : records) put(record);
         });
@@ -151,20 +123,20 @@ void batches(const fs::path& folder, std::size_t count) {
         "put_all, one transaction, us a record", 1.3, 5, count,
         [&] {
             HandWritten hand{folder / ("hand-all" + std::to_string(++round))};
-            const auto records = notes(count, 1);
+            const auto records = notes<Note>(count);
             return time_of([&] { hand.put_all(records); });
         },
         [&] {
             LocalStore<Note> store{
                 sqlite_storage<Note>(folder / ("ours-all" + std::to_string(round)))};
-            auto records = notes(count, 1);
+            auto records = notes<Note>(count);
             return time_of([&] { store.put_all(std::move(records)); });
         });
 }
 
 void openings(const fs::path& folder, std::size_t count) {
-    { HandWritten{folder / "hand-open.db"}.put_all(notes(count, 1)); }
-    { LocalStore<Note>{sqlite_storage<Note>(folder / "ours-open.db")}.put_all(notes(count, 1)); }
+    { HandWritten{folder / "hand-open.db"}.put_all(notes<Note>(count)); }
+    { LocalStore<Note>{sqlite_storage<Note>(folder / "ours-open.db")}.put_all(notes<Note>(count)); }
     compare(
         "open, us a record", 1.25, 7, count,
         [&] {
@@ -183,7 +155,7 @@ void writers(const fs::path& folder) {
     LocalStore<Note> store{sqlite_storage<Note>(folder / "writers.db")};
     unsigned seed = 0;
     const auto with_threads = [&](std::size_t count) {
-        const auto records = notes(edits, ++seed);
+        const auto records = notes<Note>(edits, ++seed);
         std::atomic<std::size_t> next{0};
         const auto write = [&] {
             for (std::size_t n; (n = next++) < edits;) store.put(records[n]);

@@ -157,11 +157,9 @@ plant("a resolver that throws loses the remote's state" sync/news.hpp
     [[        PLANTED && !winner ? Outcome<Data>{entry}
         : is_undecided     ? rules::waiting(]])
 plant("a resolver that throws drops the other conflicts of the page" sync/settlement.hpp
-    [[        Dispute dispute = std::move(disputes_.front());
-        disputes_.pop_front();]]
-    [[        Dispute dispute = std::move(disputes_.front());
-        disputes_.pop_front();
-        if (PLANTED && !resolved.winner) disputes_.clear();]])
+    [[        Dispute dispute = std::move(disputes_[asked_++]);]]
+    [[        Dispute dispute = std::move(disputes_[asked_++]);
+        if (PLANTED && !resolved.winner) disputes_.resize(asked_);]])
 plant("a state that waits is never tried again" sync/sync_cycle.hpp
     [[            if (!parked_now_.contains(id)) news]]
     [[            if (!PLANTED && !parked_now_.contains(id)) news]])

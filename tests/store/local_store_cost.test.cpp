@@ -3,6 +3,7 @@
 
 #include "store/test_store.hpp"
 #include "support/catch.hpp"
+#include "support/counted.hpp"
 
 #include <cstddef>
 #include <string>
@@ -15,51 +16,6 @@ using namespace sync_engine;
 using namespace sync_engine::test;
 
 namespace {
-
-/// Data that counts what is done to it.
-struct Counted {
-    int value = 0;
-
-    Counted() = default;
-    explicit Counted(int number) : value(number) {}
-    Counted(const Counted& other) : value(other.value) { ++copies; }
-    Counted& operator=(const Counted& other) {
-        value = other.value;
-        ++copies;
-        return *this;
-    }
-    Counted(Counted&&) noexcept = default;
-    Counted& operator=(Counted&&) noexcept = default;
-    ~Counted() = default;
-
-    friend bool operator==(const Counted& a, const Counted& b) {
-        ++comparisons;
-        return a.value == b.value;
-    }
-
-    static inline std::size_t copies = 0;
-    static inline std::size_t comparisons = 0;
-};
-
-/// What a call does to the data in the store.
-struct Cost {
-    std::size_t copies = 0;
-    std::size_t comparisons = 0;
-
-    bool operator==(const Cost&) const = default;
-};
-
-std::ostream& operator<<(std::ostream& out, const Cost& cost) {
-    return out << cost.copies << " copies, " << cost.comparisons << " comparisons";
-}
-
-template <class Call>
-Cost cost_of(const Call& call) {
-    Counted::copies = 0;
-    Counted::comparisons = 0;
-    call();
-    return {Counted::copies, Counted::comparisons};
-}
 
 SyncRecord<Counted> counted(std::string id, int value, TagSet tags = {}) {
     SyncRecord<Counted> record{.id = std::move(id), .updated_at = noon, .tags = std::move(tags)};
@@ -98,6 +54,16 @@ TEST_CASE("listings copy what they return and nothing else", "[store]") {
     CHECK(cost_of([&] { CHECK(store->query(is_small).size() == 10); }) == Cost{10, 0});
     CHECK(cost_of([&] { CHECK(store->all().size() == 1000); }) == Cost{1000, 0});
     CHECK(cost_of([&] { CHECK(store->conflicts().empty()); }) == Cost{0, 0});
+}
+
+TEST_CASE("listings of the records themselves copy nothing", "[store]") {
+    const auto store = large_store();
+
+    CHECK(cost_of([&] { CHECK(store->find_pending().size() == 3); }) == Cost{0, 0});
+    CHECK(cost_of([&] { CHECK(store->find_by_tag("rare").size() == 2); }) == Cost{0, 0});
+    CHECK(cost_of([&] { CHECK(store->find_by_tag("unknown").empty()); }) == Cost{0, 0});
+    CHECK(cost_of([&] { CHECK(store->find_all().size() == 1000); }) == Cost{0, 0});
+    CHECK(store->find_pending().front() == store->find("r1"));
 }
 
 TEST_CASE("counting and visiting copy nothing", "[store]") {

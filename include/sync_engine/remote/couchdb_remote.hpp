@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -116,10 +117,10 @@ public:
         const Position from = position(request);
         for (std::size_t limit = std::max<std::size_t>(request.limit, 1);; limit /= 2) {
             try {
-                return page_of(feed(from, limit, true, request.stop), from, limit, request.stop);
+                return page_of(from, limit, request.stop);
             } catch (const couchdb::AnswerRefused& error) {
                 if (limit > 1) continue;
-                return page_without(feed(from, limit, false, request.stop), from, error.what());
+                return page_without(from, error.what(), request.stop);
             }
         }
     }
@@ -176,13 +177,26 @@ private:
         return name;
     }
 
-    [[nodiscard]] Json feed(const Position& from, std::size_t limit, bool with_documents,
-                            const StopToken& stop) const {
+    /// Reads the feed, hands out each row as `take(id, row)`, and answers a page without records.
+    template <class Take>
+    [[nodiscard]] PullPage<Data> feed(const Position& from, std::size_t limit, bool with_documents,
+                                      const StopToken& stop, const Take& take) {
         std::string path = "/_changes?limit=" + std::to_string(limit);
         if (!from.since.is_null()) path += "&since=" + encoded_sequence(from.since);
         if (with_documents) path += "&include_docs=true&conflicts=true&style=all_docs";
+        std::size_t rows = 0;
+        std::exception_ptr refusal;  // of a row: it is no fault of the text around it
+        const auto take_row = [&](Json&& row) {
+            ++rows;
+            try {
+                detail::require_object(row, "row of _changes");
+                take(detail::read_string(row, "id"), std::move(row));
+            } catch (const FormatError&) {
+                if (!refusal) refusal = std::current_exception();
+            }
+        };
         try {
-            auto answer = client_.get(path, stop);
+            const auto answer = client_.get_elements(path, "results", take_row, stop);
             if (answer.status == 404) client_.throw_missing_database();
             detail::require_object(answer.body, "answer of _changes");
             const auto* results = detail::find(answer.body, "results");
@@ -190,57 +204,56 @@ private:
                 throw FormatError("key \"results\": expected an array");
             }
             (void)detail::require(answer.body, "last_seq");
-            return std::move(answer.body);
+            if (refusal) std::rethrow_exception(refusal);
+            return page_until(answer.body, rows, from, limit);
         } catch (const PermanentError& error) {  // CouchDB takes no sequence that it does not know
             if (from.since.is_null()) throw;
             throw CursorExpired(error.what());
         }
     }
 
-    [[nodiscard]] PullPage<Data> page_of(Json changes, const Position& from, std::size_t limit,
+    [[nodiscard]] PullPage<Data> page_of(const Position& from, std::size_t limit,
                                          const StopToken& stop) {
-        PullPage<Data> page = page_until(changes, from, limit);
+        PullPage<Data> read;
         std::vector<Json> split;
-        for (auto& row : changes["results"]) {
-            const std::string id = id_of_row(row);
-            if (couchdb::is_reserved_id(id)) continue;
+        auto page = feed(from, limit, true, stop, [&](const std::string& id, Json&& row) {
+            if (couchdb::is_reserved_id(id)) return;
             try {
                 auto& document = row["doc"];
                 if (has_conflicts(document)) split.push_back(document);
                 Record record = couchdb::record_of<Data>(std::move(document));
                 if (is_behind_deletion(row, record)) record.updated_at = Timestamp{};
-                page.records.push_back(std::move(record));
+                read.records.push_back(std::move(record));
             } catch (const FormatError& error) {
-                page.errors.push_back({id, error.what()});
+                read.errors.push_back({id, error.what()});
             }
-        }
+        });
+        page.records = std::move(read.records);
+        page.errors = std::move(read.errors);
         if (!split.empty()) settle(page, split, stop);
         return page;
     }
 
     /// A page of one row whose document cannot be had.
-    [[nodiscard]] PullPage<Data> page_without(const Json& changes, const Position& from,
-                                              const std::string& why) {
-        PullPage<Data> page = page_until(changes, from, 1);
-        for (const auto& row : changes["results"]) page.errors.push_back({id_of_row(row), why});
+    [[nodiscard]] PullPage<Data> page_without(const Position& from, const std::string& why,
+                                              const StopToken& stop) {
+        std::vector<SyncError> errors;
+        auto page = feed(from, 1, false, stop, [&](const std::string& id, const Json&) {
+            errors.push_back({id, why});
+        });
+        page.errors = std::move(errors);
         return page;
     }
 
     /// A page without records yet.
-    [[nodiscard]] PullPage<Data> page_until(const Json& changes, const Position& from,
-                                            std::size_t limit) {
+    [[nodiscard]] PullPage<Data> page_until(const Json& changes, std::size_t rows,
+                                            const Position& from, std::size_t limit) {
         PullPage<Data> page;
-        const auto rows = changes["results"].size();
         const auto* pending = detail::find(changes, "pending");
         page.has_more = rows > 0 && (pending != nullptr ? *pending != 0 : rows >= limit);
         page.cursor = Position{changes["last_seq"], from.database}.cursor();
         set_reached(page);
         return page;
-    }
-
-    [[nodiscard]] static std::string id_of_row(const Json& row) {
-        detail::require_object(row, "row of _changes");
-        return detail::read_string(row, "id");
     }
 
     /// True for a state that came to light because the one that was shown before it was deleted: a

@@ -7,7 +7,6 @@
 #include <sync_engine/sync/news.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -60,8 +59,7 @@ public:
     /// Takes the resolver's word on the conflict that was asked about last.
     [[nodiscard]] std::optional<Action<Data>> on_resolved(Resolved<Data> resolved,
                                                           const RulingContext& context) {
-        Dispute dispute = std::move(disputes_.front());
-        disputes_.pop_front();
+        Dispute dispute = std::move(disputes_[asked_++]);
         auto ruling = rule_on_winner(*dispute.entry, std::move(dispute.remote),
                                      std::move(resolved.winner), dispute.source, context);
         ruling.effect.error = std::move(resolved.error);
@@ -143,8 +141,12 @@ private:
     }
 
     [[nodiscard]] std::optional<Action<Data>> next() {
-        if (disputes_.empty()) return commit();
-        const Dispute& dispute = disputes_.front();
+        if (asked_ == disputes_.size()) {
+            disputes_.clear();
+            asked_ = 0;
+            return commit();
+        }
+        const Dispute& dispute = disputes_[asked_];
         ResolveConflict<Data> question{
             dispute.entry->base, dispute.entry->local, dispute.remote, {}};
         for (const auto& sent : dispute.entry->sent) question.sent.push_back(sent.record);
@@ -164,7 +166,8 @@ private:
     std::vector<News<Data>> open_;
     Step<Data> frame_;
     std::vector<Decision<Data>> decisions_;
-    std::deque<Dispute> disputes_;
+    std::vector<Dispute> disputes_;
+    std::size_t asked_ = 0;  // of disputes_: so many have their answer
     std::vector<Settled> decided_;
     std::vector<Settled> settled_;
     int round_ = 0;

@@ -3,6 +3,7 @@
 
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/json.hpp>
+#include <sync_engine/record/json_text.hpp>
 #include <sync_engine/remote/http_transport.hpp>
 #include <sync_engine/remote/remote_error.hpp>
 #include <sync_engine/remote/stop_token.hpp>
@@ -109,6 +110,15 @@ public:
         return ask(request("GET", path, stop));
     }
 
+    /// The same for an object with a long list: `take(Json&&)` is handed each element of the array
+    /// at `list`, and has to throw nothing; the answer holds the rest.
+    template <class Take>
+    [[nodiscard]] Answer get_elements(const std::string& path, const std::string& list, Take&& take,
+                                      const StopToken& stop) const {
+        return judged(send(request("GET", path, stop)),
+                      [&](const std::string& text) { return read_elements(text, list, take); });
+    }
+
     [[nodiscard]] Answer post(const std::string& path, const Json& body,
                               const StopToken& stop) const {
         auto asked = request("POST", path, stop);
@@ -193,16 +203,19 @@ private:
         throw RemoteError(failure.what());
     }
 
-    [[nodiscard]] Answer judged(const HttpResponse& response) const {
+    template <class Read = decltype(&parse_json)>
+    [[nodiscard]] Answer judged(const HttpResponse& response,
+                                const Read& read = &parse_json) const {
         const int status = response.status;
         if ((status >= 200 && status < 300) || status == 404) {
-            return {status, body_of(response)};
+            return {status, body_of(response, read)};
         }
         throw_status(response);
     }
 
     /// Whatever answers, it is not CouchDB unless it speaks JSON.
-    [[nodiscard]] Json body_of(const HttpResponse& response) const {
+    template <class Read>
+    [[nodiscard]] Json body_of(const HttpResponse& response, const Read& read) const {
         const auto first = response.body.find_first_not_of(" \t\r\n");
         if (first == std::string::npos ||
             (response.body[first] != '{' && response.body[first] != '[')) {
@@ -210,7 +223,7 @@ private:
                               std::to_string(response.status) + " is no JSON; is that a CouchDB?");
         }
         try {
-            return parse_json(response.body);
+            return read(response.body);
         } catch (const FormatError& error) {
             throw AnswerRefused("the answer of " + place_ + " cannot be read: " + error.what());
         }
