@@ -400,6 +400,47 @@ TEST_CASE("a row that makes no sense is named, and nothing of the file is change
     }
 }
 
+TEST_CASE("of many rows, the one whose data is no JSON is named", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "good.db", 200);
+    const auto refuses = [&](const std::vector<std::pair<int, std::string>>& texts) {
+        CAPTURE(texts.front().second);
+        const auto file = folder / "bad.db";
+        fs::copy_file(folder / "good.db", file, fs::copy_options::overwrite_existing);
+        for (const auto& [number, text] : texts) {
+            run_sql(file, "UPDATE records SET data = '" + text + "' WHERE id = 'note " +
+                              std::to_string(number) + "'");
+        }
+        check_refused(file, "record \"note 77\" cannot be read: JSON text");
+    };
+
+    for (const char* text : {"", "{", "}", "1,2", "1],[2", "1,77", "1,13", "\"x", "1 ]"}) {
+        refuses({{77, text}});
+    }
+    refuses({{77, "[1"}, {78, "2]"}});
+    refuses({{77, "\"x"}, {78, "x\""}});
+    refuses({{77, "7,13"}, {78, "[1"}, {79, "2]"}});
+}
+
+TEST_CASE("what many rows hold is read, whatever the sizes of their data", "[store]") {
+    const TemporaryFolder folder;
+    {
+        LocalStore<> store{storage(folder / "app.db")};
+        for (int n = 0; n < 130; ++n) {
+            store.put(
+                note("note " + std::to_string(n), std::string(n % 50 == 7 ? 70'000 : n, 'x')));
+        }
+        store.remove("note 3");
+    }
+
+    const LocalStore<> again{storage(folder / "app.db")};
+    CHECK(again.count() == 129);
+    for (const int n : {0, 6, 7, 8, 63, 64, 65, 107, 128, 129}) {
+        CHECK(again.get("note " + std::to_string(n))->data["text"].get<std::string>().size() ==
+              static_cast<std::size_t>(n % 50 == 7 ? 70'000 : n));
+    }
+}
+
 // While it is open.
 
 TEST_CASE("a file that is deleted or moved under a store takes no more edits", "[store]") {

@@ -165,7 +165,13 @@ private:
             static_cast<std::size_t>(std::clamp(most, std::int64_t{0}, largest_reserve)));
         auto rows = database().prepare(sqlite::read_records);
         rows.bind(1, std::numeric_limits<std::int64_t>::min()).bind(2, most);
-        while (rows.step()) image.entries.push_back(sqlite::entry_of<Data>(rows, revise));
+        sqlite::DataBatch<Data> batch;
+        const auto later = [&](auto text, auto& record) { batch.add(text, record); };
+        while (rows.step()) {
+            image.entries.push_back(sqlite::entry_of<Data>(rows, revise, later));
+            if (batch.is_full()) batch.read();
+        }
+        batch.read();
         return image;
     }
 
