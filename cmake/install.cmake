@@ -47,4 +47,10 @@ install(
     DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig"
 )
 
+# How debuggers show records and stores.
+install(
+    FILES packaging/sync_engine.natvis packaging/sync_engine_gdb.py
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/sync_engine"
+)
+
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/sync_engine")
