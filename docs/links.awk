@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Prints a page as doxygen understands it: each heading gets the anchor that GitHub gives it, after the name of its
-# page, and links to pages and anchors become references to these, which doxygen then checks. Pages that
+# Prints a page as doxygen understands it: each heading gets the anchor that GitHub gives it, after the name of
+# its page, and links to pages and anchors become references to these, which doxygen then checks. Pages that
 # are read in parts get a table of contents, and ** is spelled out, which doxygen misses beside code.
 
 function page_of(path) {
