@@ -34,9 +34,9 @@ TEST_CASE("docs/guide: first sync", "[pages]") {
     std::vector<std::vector<std::string>> logged;
     const auto log = [&](const auto&... all) { logged.push_back(words(all...)); };
 
+    MemoryRemote<> server;
     LocalStore<> store;
     SyncEngine<> engine{store};
-    MemoryRemote<> server;
 
     store.put({.id = "oak", .data = {{"height_m", 12}}, .tags = {"park"}});
     store.update("oak", [](auto& tree) { tree["height_m"] = 13; });
@@ -225,9 +225,9 @@ TEST_CASE("docs/guide: real backends", "[pages]") {
 
 TEST_CASE("docs/guide: testing", "[pages]") {
     testing::ManualClock clock;
+    MemoryRemote<> server;
     LocalStore<> store{StoreOptions{.clock = clock.clock()}};
     SyncEngine<> engine{store, {}, {}, {.executor = inline_executor()}};
-    MemoryRemote<> server;
 
     store.put({.id = "oak", .data = {{"height_m", 12}}});
     server.lose_next_ack();
