@@ -424,20 +424,20 @@ TEST_CASE("of many rows, the one whose data is no JSON is named", "[store]") {
 
 TEST_CASE("what many rows hold is read, whatever the sizes of their data", "[store]") {
     const TemporaryFolder folder;
+    const auto size_of = [](std::size_t n) { return n % 50 == 7 ? std::size_t{70'000} : n; };
     {
         LocalStore<> store{storage(folder / "app.db")};
-        for (int n = 0; n < 130; ++n) {
-            store.put(
-                note("note " + std::to_string(n), std::string(n % 50 == 7 ? 70'000 : n, 'x')));
+        for (std::size_t n = 0; n < 130; ++n) {
+            store.put(note("note " + std::to_string(n), std::string(size_of(n), 'x')));
         }
         store.remove("note 3");
     }
 
     const LocalStore<> again{storage(folder / "app.db")};
     CHECK(again.count() == 129);
-    for (const int n : {0, 6, 7, 8, 63, 64, 65, 107, 128, 129}) {
-        CHECK(again.get("note " + std::to_string(n))->data["text"].get<std::string>().size() ==
-              static_cast<std::size_t>(n % 50 == 7 ? 70'000 : n));
+    for (const std::size_t n : {0U, 6U, 7U, 8U, 63U, 64U, 65U, 107U, 128U, 129U}) {
+        const auto record = again.find("note " + std::to_string(n));
+        CHECK(record->data["text"].get<std::string>().size() == size_of(n));
     }
 }
 
