@@ -24,7 +24,7 @@ namespace sync_engine {
 template <class Data>
 struct Commit {
     Overlay<Data> edits{};
-    std::optional<StoreState> state{};  ///< the whole new one; none: only the sequence moves on
+    std::optional<StoreState> state{};  ///< the new one, but for its sequence; none: it stays
     ChangeOrigin origin = ChangeOrigin::local;
     bool everything = false;  ///< first forget every entry
     Sequence sequence = 0;    ///< the last one that `stamp` gave
@@ -71,11 +71,10 @@ public:
 
     /// Gives each new edit its sequence, and every entry the generation of this commit.
     void stamp(Commit<Data>& commit) {
-        commit.sequence = commit.state ? commit.state->sequence : state_.sequence;
+        commit.sequence = state_.sequence;
         for (auto& written : commit.edits.written()) {
             if (written.outcome) stamp(*written.outcome, commit.sequence);
         }
-        if (commit.state) commit.state->sequence = commit.sequence;
     }
 
     /// Makes the commit durable; what it holds may be read meanwhile.
