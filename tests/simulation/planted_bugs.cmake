@@ -302,7 +302,7 @@ plant("an edit and its mark are two commits" store/group_commit.hpp
     [[            if (PLANTED) {
                 Commit<Data> unmarked{.edits = group.commit.edits};
                 for (auto& each : unmarked.edits.written()) {
-                    if (each.outcome) each.outcome->base = each.outcome->local;
+                    if (each.outcome) each.outcome.draft().base = each.outcome->local;
                 }
                 memory_.commit(std::move(unmarked));
             }
@@ -313,10 +313,9 @@ plant("a commit that failed counts as stored" store/store_memory.hpp
     [[        } catch (const StorageError&) {
             if (PLANTED) return;
             throw;]])
-plant("the oldest edit falls out of a full outbox" store/entry_table.hpp
-    [[        if (entry.is_dirty()) dirty_.emplace_hint(dirty_.end(), entry.sequence, &entry);]]
-    [[        if (entry.is_dirty()) dirty_.emplace_hint(dirty_.end(), entry.sequence, &entry);
-        if (PLANTED && dirty_.size() > 2) dirty_.erase(dirty_.begin());]])
+plant("the oldest edit falls out of a full outbox" store/edit_order.hpp
+    [[            if (!edit.is_there) continue;]]
+    [[            if (!edit.is_there || (PLANTED && size_ > 2 && &edit == &edits_.front())) continue;]])
 
 # Waits, failures and dead letters.
 plant("a remote's wait is ignored" sync/remote_watch.hpp

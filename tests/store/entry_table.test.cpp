@@ -48,21 +48,25 @@ Entry<json> husk(const std::string& id, Timestamp settled_at, TagSet tags = {}) 
     return entry;
 }
 
+void write(EntryTable<json>& table, Entry<json> entry) {
+    table.write(std::make_shared<const Entry<json>>(std::move(entry)));
+}
+
 Ids all(const EntryTable<json>& table) {
     Ids ids;
-    table.for_each([&](const auto& entry) { ids.push_back(entry.local->id); });
+    table.for_each([&](const auto& entry) { ids.push_back(entry->local->id); });
     return ids;
 }
 
 Ids pending(const EntryTable<json>& table) {
     Ids ids;
-    table.for_each_dirty([&](const auto& entry) { ids.push_back(entry.local->id); });
+    table.for_each_dirty([&](const auto& entry) { ids.push_back(entry->local->id); });
     return ids;
 }
 
 Ids tagged(const EntryTable<json>& table, const std::string& tag) {
     Ids ids;
-    table.for_each_tagged(tag, [&](const auto& entry) { ids.push_back(entry.local->id); });
+    table.for_each_tagged(tag, [&](const auto& entry) { ids.push_back(entry->local->id); });
     return ids;
 }
 
@@ -100,13 +104,13 @@ Entry<json> random_entry(const std::string& id, Sequence sequence, std::mt19937_
 
 TEST_CASE("an entry is found by its id until it is erased", "[store]") {
     EntryTable<json> table;
-    table.write(dirty("a", 1));
-    table.write(clean("b"));
+    write(table, dirty("a", 1));
+    write(table, clean("b"));
 
     CHECK(table.find("a")->sequence == 1);
     CHECK(table.find("c") == nullptr);
     CHECK(table.size() == 2);
-    table.write(dirty("a", 3));
+    write(table, dirty("a", 3));
     CHECK(table.find("a")->sequence == 3);
     CHECK(table.size() == 2);
     table.erase("a");
@@ -118,50 +122,50 @@ TEST_CASE("an entry is found by its id until it is erased", "[store]") {
 TEST_CASE("entries are visited in order of arrival, the last taking an erased one's place",
           "[store]") {
     EntryTable<json> table;
-    for (const auto* id : {"d", "b", "c", "a"}) table.write(clean(id));
+    for (const auto* id : {"d", "b", "c", "a"}) write(table, clean(id));
     CHECK(all(table) == Ids{"d", "b", "c", "a"});
 
-    table.write(dirty("b", 1));
+    write(table, dirty("b", 1));
     table.erase("d");
     CHECK(all(table) == Ids{"a", "b", "c"});
     table.erase("c");
-    table.write(clean("d"));
+    write(table, clean("d"));
     CHECK(all(table) == Ids{"a", "b", "d"});
 }
 
 TEST_CASE("dirty entries are visited in the order of their edits", "[store]") {
     EntryTable<json> table;
-    table.write(dirty("a", 7));
-    table.write(dirty("b", 3));
-    table.write(dirty("c", 5));
+    write(table, dirty("a", 7));
+    write(table, dirty("b", 3));
+    write(table, dirty("c", 5));
     CHECK(pending(table) == Ids{"b", "c", "a"});
 
-    table.write(dirty("b", 9));
-    table.write(clean("c"));
+    write(table, dirty("b", 9));
+    write(table, clean("c"));
     CHECK(pending(table) == Ids{"a", "b"});
 }
 
 TEST_CASE("a tag that nobody carries any more is gone", "[store]") {
     EntryTable<json> table;
-    table.write(clean("a", {"x", "y"}));
-    table.write(clean("b", {"y"}));
+    write(table, clean("a", {"x", "y"}));
+    write(table, clean("b", {"y"}));
 
-    table.write(clean("a", {"y"}));
+    write(table, clean("a", {"y"}));
     CHECK(tagged(table, "x").empty());
     table.erase("b");
     CHECK(tagged(table, "y") == Ids{"a"});
-    table.write(husk("a", noon, {"y"}));
+    write(table, husk("a", noon, {"y"}));
     CHECK(tagged(table, "y").empty());
-    table.write(clean("a", {"y"}));
+    write(table, clean("a", {"y"}));
     CHECK(tagged(table, "y") == Ids{"a"});
 }
 
 TEST_CASE("husks are listed oldest first", "[store]") {
     EntryTable<json> table;
-    table.write(husk("a", noon + std::chrono::hours{2}));
-    table.write(husk("b", noon));
-    table.write(husk("c", noon + std::chrono::hours{1}));
-    table.write(clean("d"));
+    write(table, husk("a", noon + std::chrono::hours{2}));
+    write(table, husk("b", noon));
+    write(table, husk("c", noon + std::chrono::hours{1}));
+    write(table, clean("d"));
 
     Ids ids;
     for (const auto& [settled_at, id] : table.husks()) ids.push_back(id);
@@ -172,20 +176,20 @@ TEST_CASE("a dead letter counts for the edit that it speaks of", "[store]") {
     EntryTable<json> table;
     auto entry = dirty("a", 4);
     entry.retry = RetryState{.sequence = 4, .dead = true};
-    table.write(Entry<json>{entry});
+    write(table, Entry<json>{entry});
     CHECK(table.statistics().dead_letters == 1);
     CHECK(table.retrying() == std::set<std::string>{"a"});
 
     entry.sequence = 5;
-    table.write(std::move(entry));
+    write(table, std::move(entry));
     CHECK(table.statistics().dead_letters == 0);
     CHECK(table.retrying().empty());
 }
 
 TEST_CASE("a cleared table is as new", "[store]") {
     EntryTable<json> table;
-    table.write(dirty("a", 1, {"x"}));
-    table.write(husk("b", noon));
+    write(table, dirty("a", 1, {"x"}));
+    write(table, husk("b", noon));
 
     table.clear();
 
@@ -195,7 +199,7 @@ TEST_CASE("a cleared table is as new", "[store]") {
     CHECK(tagged(table, "x").empty());
     CHECK(table.husks().empty());
     CHECK(table.statistics() == StoreStatistics{});
-    table.write(dirty("a", 1, {"x"}));
+    write(table, dirty("a", 1, {"x"}));
     CHECK(tagged(table, "x") == Ids{"a"});
 }
 
@@ -212,7 +216,7 @@ TEST_CASE("after any writes, every index says what a scan says", "[store]") {
                 map.erase(id);
             } else {
                 const auto entry = random_entry(id, step, random);
-                table.write(Entry<json>{entry});
+                write(table, Entry<json>{entry});
                 map.insert_or_assign(id, entry);
             }
             if (step % 10 != 0) continue;

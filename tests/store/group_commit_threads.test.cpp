@@ -102,14 +102,14 @@ void sync(LocalStore<>& store) {
     Step<json> step;
     for (const auto& entry : store.read_dirty()) {
         const Moment moment{noon, store.options().drift_cap};
-        const bool is_answered = !entry.sent.empty();
+        const bool is_answered = !entry->sent.empty();
         step.decisions.push_back(
-            {.id = entry.local->id,
-             .expected = entry.generation,
+            {.id = entry->local->id,
+             .expected = entry->generation,
              .outcome = is_answered ? rules::acknowledged(
-                                          entry, entry.sent.back(),
-                                          rules::remote_state(*entry.sent.back().record), moment)
-                                    : rules::staged(entry, std::to_string(entry.sequence))});
+                                          *entry, entry->sent.back(),
+                                          rules::remote_state(*entry->sent.back().record), moment)
+                                    : rules::staged(*entry, std::to_string(entry->sequence))});
     }
     store.apply(std::move(step));
 }
@@ -193,7 +193,7 @@ TEST_CASE("memory is what is on the disk, also if the store is cleared meanwhile
     CHECK(store.in_memory() == store.on_disk());
     const auto pending = store->read_dirty();
     std::set<Sequence> sequences;
-    for (const auto& entry : pending) sequences.insert(entry.sequence);
+    for (const auto& entry : pending) sequences.insert(entry->sequence);
     CHECK(sequences.size() == pending.size());
 }
 

@@ -132,7 +132,7 @@ public:
         };
     }
 
-    [[nodiscard]] Outcome<nlohmann::json> entry(const std::string& id) const {
+    [[nodiscard]] EntryPtr<nlohmann::json> entry(const std::string& id) const {
         return store.read({id}).front();
     }
 

@@ -170,7 +170,7 @@ TEST_CASE("sequences name every edit once, also from many threads", "[store]") {
         [&] { static_cast<void>(store->read_dirty()); });
 
     std::set<Sequence> sequences;
-    for (const auto& entry : store->read_dirty()) sequences.insert(entry.sequence);
+    for (const auto& entry : store->read_dirty()) sequences.insert(entry->sequence);
     CHECK(sequences.size() == editors * edits);
     CHECK(*sequences.rbegin() == editors * edits);
 }

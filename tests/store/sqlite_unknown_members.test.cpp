@@ -51,7 +51,7 @@ using Decide = Outcome<OldNote> (*)(const Entry<OldNote>& known);
 
 /// What a sync does to the note "a".
 void decide(LocalStore<OldNote>& store, const Decide& rule) {
-    const auto entry = store.read({"a"}).front().value();
+    const auto entry = *store.read({"a"}).front();
     Step<OldNote> step;
     step.decisions.push_back({.id = "a", .expected = entry.generation, .outcome = rule(entry)});
     REQUIRE(store.apply(std::move(step)).moved.empty());

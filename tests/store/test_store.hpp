@@ -53,6 +53,13 @@ std::vector<std::string> ids_of(const std::vector<Entry<Data>>& entries) {
     return ids;
 }
 
+template <class Data>
+std::vector<std::string> ids_of(const std::vector<EntryPtr<Data>>& entries) {
+    std::vector<std::string> ids;
+    for (const auto& entry : entries) ids.push_back(entry->local->id);
+    return ids;
+}
+
 /// A store on a disk in memory, under a clock that stands at noon, and the few things that a sync
 /// does to a store.
 template <class Data = nlohmann::json>
@@ -73,7 +80,7 @@ public:
     [[nodiscard]] Moment moment() const { return {clock.now(), store->options().drift_cap}; }
 
     /// The entry, hidden ones too.
-    [[nodiscard]] Outcome<Data> entry(const std::string& id) const {
+    [[nodiscard]] EntryPtr<Data> entry(const std::string& id) const {
         return store->read({id}).front();
     }
 

@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -182,8 +183,8 @@ public:
                 for (const auto& id : reading.ids) {
                     line += " " + id;
                     const auto found = entries.find(id);
-                    read.entries.emplace_back(
-                        found == entries.end() ? std::nullopt : std::optional{found->second});
+                    read.entries.push_back(
+                        found == entries.end() ? nullptr : std::make_shared<Entry>(found->second));
                 }
                 asked.push_back(line);
                 return read;
@@ -255,7 +256,9 @@ private:
             if (predicate(entry)) in_order.emplace(entry.sequence, entry);
         }
         sync_engine::EntriesRead<Json> read;
-        for (const auto& [sequence, entry] : in_order) read.entries.emplace_back(entry);
+        for (const auto& [sequence, entry] : in_order) {
+            read.entries.push_back(std::make_shared<Entry>(entry));
+        }
         return read;
     }
 

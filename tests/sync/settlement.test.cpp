@@ -87,7 +87,9 @@ public:
 
     [[nodiscard]] const Asked& asked() const { return asked_; }
     const Asked& entries(std::vector<sync_engine::Outcome<Json>> read) {
-        return asked_ = settlement_.on_entries({std::move(read)}, context);
+        sync_engine::EntriesRead<Json> entries;
+        for (const auto& each : read) entries.entries.push_back(each.entry());
+        return asked_ = settlement_.on_entries(std::move(entries), context);
     }
     const Asked& resolved(sync_engine::Resolved<Json> word) {
         return asked_ = settlement_.on_resolved(std::move(word), context);

@@ -75,8 +75,32 @@ struct Conflict {
     SyncRecord<Data> theirs{};               ///< the remote's; status `deleted` if it was deleted
 };
 
-/// The entry that a commit is to write, or none: the record is to be forgotten.
+/// An entry as a commit left it: never changed, so it is shared instead of copied. Null: none.
 template <class Data>
-using Outcome = std::optional<Entry<Data>>;
+using EntryPtr = std::shared_ptr<const Entry<Data>>;
+
+/// The entry that a commit is to write, or none: the record is to be forgotten. Used as a
+/// `std::optional` is, but copies share the entry, which only the commit still writes to.
+template <class Data>
+class Outcome {
+public:
+    Outcome() = default;
+    Outcome(std::nullopt_t /*none*/) noexcept {}
+    Outcome(Entry<Data> entry) : entry_(std::make_shared<Entry<Data>>(std::move(entry))) {}
+
+    [[nodiscard]] bool has_value() const noexcept { return entry_ != nullptr; }
+    [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+    [[nodiscard]] const Entry<Data>& operator*() const noexcept { return *entry_; }
+    [[nodiscard]] const Entry<Data>* operator->() const noexcept { return entry_.get(); }
+
+    /// The entry for whoever made it, and then for the commit that stamps it; nobody else has it.
+    [[nodiscard]] Entry<Data>& draft() const noexcept { return *entry_; }
+
+    /// The entry for everybody, once nothing is to be changed any more.
+    [[nodiscard]] EntryPtr<Data> entry() const noexcept { return entry_; }
+
+private:
+    std::shared_ptr<Entry<Data>> entry_{};
+};
 
 }  // namespace sync_engine

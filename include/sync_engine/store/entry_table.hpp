@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/store/edit_order.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/store_statistics.hpp>
@@ -9,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,17 +23,23 @@ namespace sync_engine {
 /// The entries of a store by id, and everything that would otherwise be a search: which are dirty,
 /// carry a tag, wait, were refused; how many are in which state.
 ///
-/// Finding, writing and erasing cost O(1) on average, plus O(log dirty) for a dirty entry; every
-/// listing costs what it lists. Orders never depend on a hash, so a replay is the same on every
-/// platform: entries in order of arrival (an erased one's place is taken by the last), dirty ones
-/// in order of their edits. Not thread-safe: the store locks.
+/// Finding, writing and erasing cost O(1) on average, plus O(log dirty) for what is no longer
+/// dirty; every listing costs what it lists. Orders never depend on a hash, so a replay is the same
+/// on every platform: entries in order of arrival (an erased one's place is taken by the last),
+/// dirty ones in order of their edits. Not thread-safe: the store locks.
 template <class Data>
 class EntryTable {
 public:
     /// The entry, or null. Stays valid until it is written or erased.
     [[nodiscard]] const Entry<Data>* find(std::string_view id) const {
         const auto place = place_of(id);
-        return place == IdIndex::nowhere ? nullptr : &slots_[place]->entry;
+        return place == IdIndex::nowhere ? nullptr : slots_[place].entry.get();
+    }
+
+    /// The same, for those who keep it.
+    [[nodiscard]] EntryPtr<Data> share(std::string_view id) const {
+        const auto place = place_of(id);
+        return place == IdIndex::nowhere ? nullptr : slots_[place].entry;
     }
 
     /// Makes room for `count` more entries.
@@ -44,12 +50,12 @@ public:
     }
 
     /// Adds the entry, or replaces the one with its id.
-    void write(Entry<Data>&& entry) {
-        const auto place = place_of(entry.local->id);
+    void write(EntryPtr<Data> entry) {
+        const auto place = place_of(entry->local->id);
         if (place == IdIndex::nowhere) {
             add(std::move(entry));
         } else {
-            replace(*slots_[place], std::move(entry));
+            replace(place, std::move(entry));
         }
     }
 
@@ -57,14 +63,13 @@ public:
     void erase(std::string_view id) {
         const auto place = place_of(id);
         if (place == IdIndex::nowhere) return;
-        leave_indexes(slots_[place]->entry);
-        drop_tags(*slots_[place]);
+        const Entry<Data>& entry = *slots_[place].entry;
+        leave_indexes(entry);
+        keep_turn(&entry, nullptr, place);
+        drop_tags(slots_[place]);
         index_.erase(id, place);
         const auto last = slots_.size() - 1;
-        if (place != last) {
-            index_.move(id_at(last), last, place);
-            std::swap(slots_[place], slots_[last]);
-        }
+        if (place != last) move(last, place);
         slots_.pop_back();
     }
 
@@ -74,7 +79,7 @@ public:
     /// Visits every entry, deleted ones too.
     template <class Visitor>
     void for_each(Visitor&& visitor) const {
-        for (const auto& slot : slots_) visitor(slot->entry);
+        for (const auto& slot : slots_) visitor(slot.entry);
     }
 
     /// Visits the visible entries that carry a tag.
@@ -82,7 +87,7 @@ public:
     void for_each_tagged(std::string_view tag, Visitor&& visitor) const {
         const auto tagged = tags_.find(tag);
         if (tagged == tags_.end()) return;
-        for (const Slot* slot : tagged->second) visitor(slot->entry);
+        for (const std::uint32_t place : tagged->second) visitor(slots_[place].entry);
     }
 
     [[nodiscard]] std::size_t count_tagged(std::string_view tag) const {
@@ -93,7 +98,7 @@ public:
     /// Visits the dirty entries, oldest edit first.
     template <class Visitor>
     void for_each_dirty(Visitor&& visitor) const {
-        for (const auto& [sequence, entry] : dirty_) visitor(*entry);
+        dirty_.for_each([&](std::size_t place) { visitor(slots_[place].entry); });
     }
 
     [[nodiscard]] std::size_t count_dirty() const noexcept { return dirty_.size(); }
@@ -111,10 +116,8 @@ public:
 
 private:
     struct Slot {
-        explicit Slot(Entry<Data>&& first) noexcept : entry(std::move(first)) {}
-
-        Entry<Data> entry;
-        std::vector<std::uint32_t> tag_places{};  // in the list of each tag, in the tags' order
+        EntryPtr<Data> entry{};
+        std::unique_ptr<std::uint32_t[]> tag_places{};  // in the list of each tag, in their order
     };
 
     struct TextHash {
@@ -127,39 +130,61 @@ private:
     using ByText = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
 
     [[nodiscard]] std::string_view id_at(std::size_t place) const {
-        return slots_[place]->entry.local->id;
+        return slots_[place].entry->local->id;
     }
     [[nodiscard]] std::size_t place_of(std::string_view id) const {
         return index_.find(id, [this](std::size_t place) { return id_at(place); });
     }
 
-    void add(Entry<Data>&& entry) {
+    void add(EntryPtr<Data> entry) {
         reserve(1);
-        slots_.push_back(std::make_unique<Slot>(std::move(entry)));
-        Slot& slot = *slots_.back();
-        index_.insert(slot.entry.local->id, slots_.size() - 1);
-        index_tags(slot);
-        join_indexes(slot.entry);
+        const auto place = slots_.size();
+        slots_.push_back({std::move(entry)});
+        const Entry<Data>& added = *slots_.back().entry;
+        index_.insert(added.local->id, place);
+        index_tags(place);
+        keep_turn(nullptr, &added, place);
+        join_indexes(added);
     }
 
-    void replace(Slot& slot, Entry<Data>&& entry) {
-        leave_indexes(slot.entry);
-        if (slot.entry.is_visible() == entry.is_visible() &&
-            slot.entry.local->tags == entry.local->tags) {
+    void replace(std::size_t place, EntryPtr<Data> entry) {
+        Slot& slot = slots_[place];
+        leave_indexes(*slot.entry);
+        keep_turn(slot.entry.get(), entry.get(), place);
+        if (slot.entry->is_visible() == entry->is_visible() &&
+            slot.entry->local->tags == entry->local->tags) {
             slot.entry = std::move(entry);
         } else {
             drop_tags(slot);
             slot.entry = std::move(entry);
-            index_tags(slot);
+            index_tags(place);
         }
-        join_indexes(slot.entry);
+        join_indexes(*slot.entry);
+    }
+
+    /// Moves the entry at `from` to the place of one that has left everything.
+    void move(std::size_t from, std::size_t to) {
+        const Entry<Data>& entry = *slots_[from].entry;
+        index_.move(entry.local->id, from, to);
+        if (entry.is_dirty()) dirty_.move(entry.sequence, to);
+        for_each_tag(slots_[from], [&](const std::string& tag, std::uint32_t place) {
+            tags_.find(tag)->second[place] = static_cast<std::uint32_t>(to);
+        });
+        slots_[to] = std::move(slots_[from]);
+    }
+
+    /// Gives the entry its turn among the dirty ones; the same edit keeps the one it has.
+    void keep_turn(const Entry<Data>* before, const Entry<Data>* after, std::size_t place) {
+        const bool had = before != nullptr && before->is_dirty();
+        const bool has = after != nullptr && after->is_dirty();
+        if (had && has && before->sequence == after->sequence) return;
+        if (had) dirty_.erase(before->sequence);
+        if (has) dirty_.add(after->sequence, place);
     }
 
     void join_indexes(const Entry<Data>& entry) {
         count(entry, +1);
         const std::string& id = entry.local->id;
-        // Nearly always the newest edit of all.
-        if (entry.is_dirty()) dirty_.emplace_hint(dirty_.end(), entry.sequence, &entry);
         if (entry.conflicted) conflicted_.insert(id);
         if (entry.is_parked()) parked_.insert(id);
         if (is_retrying(entry)) retrying_.insert(id);
@@ -169,21 +194,10 @@ private:
     void leave_indexes(const Entry<Data>& entry) {
         count(entry, -1);
         const std::string& id = entry.local->id;
-        if (entry.is_dirty()) forget_dirty(entry.sequence);
         if (entry.conflicted) conflicted_.erase(id);
         if (entry.is_parked()) parked_.erase(id);
         if (is_retrying(entry)) retrying_.erase(id);
         if (entry.is_husk()) husks_.erase({entry.settled_at, id});
-    }
-
-    /// They are mostly acknowledged in the order of their edits.
-    void forget_dirty(Sequence sequence) {
-        const auto oldest = dirty_.begin();
-        if (oldest != dirty_.end() && oldest->first == sequence) {
-            dirty_.erase(oldest);
-        } else {
-            dirty_.erase(sequence);
-        }
     }
 
     static bool is_retrying(const Entry<Data>& entry) {
@@ -217,29 +231,40 @@ private:
         }
     }
 
-    void index_tags(Slot& slot) {
-        slot.tag_places.clear();
-        if (!slot.entry.is_visible()) return;
-        slot.tag_places.reserve(slot.entry.local->tags.size());
-        for (const std::string& tag : slot.entry.local->tags) {
+    void index_tags(std::size_t place) {
+        Slot& slot = slots_[place];
+        if (!slot.entry->is_visible()) return;
+        const TagSet& tags = slot.entry->local->tags;
+        if (tags.size() == 0) return;
+        slot.tag_places = std::make_unique<std::uint32_t[]>(tags.size());
+        std::size_t which = 0;
+        for (const std::string& tag : tags) {
             auto& list = tags_[tag];
-            slot.tag_places.push_back(static_cast<std::uint32_t>(list.size()));
-            list.push_back(&slot);
+            slot.tag_places[which++] = static_cast<std::uint32_t>(list.size());
+            list.push_back(static_cast<std::uint32_t>(place));
         }
     }
 
     void drop_tags(Slot& slot) {
-        if (!slot.entry.is_visible()) return;
-        std::size_t which = 0;
-        for (const std::string& tag : slot.entry.local->tags) {
+        for_each_tag(slot, [&](const std::string& tag, std::uint32_t place) {
             const auto found = tags_.find(tag);
             auto& list = found->second;
-            const std::uint32_t place = slot.tag_places[which++];
-            Slot* last = list.back();
-            list[place] = last;
-            last->tag_places[position_of(tag, last->entry.local->tags)] = place;
+            Slot& last = slots_[list.back()];
+            list[place] = list.back();
+            last.tag_places[position_of(tag, last.entry->local->tags)] = place;
             list.pop_back();
             if (list.empty()) tags_.erase(found);
+        });
+        slot.tag_places = nullptr;
+    }
+
+    /// Visits each tag under which the entry is listed, and its place in that list.
+    template <class Visitor>
+    static void for_each_tag(const Slot& slot, Visitor&& visitor) {
+        if (slot.tag_places == nullptr) return;
+        std::size_t which = 0;
+        for (const std::string& tag : slot.entry->local->tags) {
+            visitor(tag, slot.tag_places[which++]);
         }
     }
 
@@ -252,10 +277,10 @@ private:
         return position;
     }
 
-    std::vector<std::unique_ptr<Slot>> slots_;  // in order of arrival
-    IdIndex index_;                             // of slots_
-    ByText<std::vector<Slot*>> tags_;
-    std::map<Sequence, const Entry<Data>*> dirty_;
+    std::vector<Slot> slots_;  // in order of arrival
+    IdIndex index_;            // of slots_
+    ByText<std::vector<std::uint32_t>> tags_;
+    EditOrder dirty_;
     std::set<std::string> conflicted_;
     std::set<std::string> parked_;
     std::set<std::string> retrying_;

@@ -159,7 +159,7 @@ public:
         std::vector<RecordPtr<Data>> records;
         records.reserve(memory.table.size());
         memory.table.for_each([&](const auto& entry) {
-            if (entry.is_visible()) records.push_back(entry.local);
+            if (entry->is_visible()) records.push_back(entry->local);
         });
         return records;
     }
@@ -167,7 +167,7 @@ public:
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
         records.reserve(memory.table.count_dirty());
-        memory.table.for_each_dirty([&](const auto& entry) { records.push_back(entry.local); });
+        memory.table.for_each_dirty([&](const auto& entry) { records.push_back(entry->local); });
         return records;
     }
     [[nodiscard]] std::vector<RecordPtr<Data>> find_by_tag(std::string_view tag) const {
@@ -175,7 +175,7 @@ public:
         std::vector<RecordPtr<Data>> records;
         records.reserve(memory.table.count_tagged(tag));
         memory.table.for_each_tagged(tag,
-                                     [&](const auto& entry) { records.push_back(entry.local); });
+                                     [&](const auto& entry) { records.push_back(entry->local); });
         return records;
     }
 
@@ -240,40 +240,42 @@ public:
         return {&syncing_, [](std::atomic<bool>* syncing) { syncing->store(false); }};
     }
 
-    /// The entries of these records as they are now; none where there is none.
-    [[nodiscard]] std::vector<Outcome<Data>> read(const std::vector<std::string>& ids) const {
+    /// The entries of these records as they are now; null where there is none.
+    [[nodiscard]] std::vector<EntryPtr<Data>> read(const std::vector<std::string>& ids) const {
         const auto memory = memory_.reading();
-        std::vector<Outcome<Data>> entries;
+        std::vector<EntryPtr<Data>> entries;
         entries.reserve(ids.size());
-        for (const std::string& id : ids) entries.push_back(copy_of(memory.table.find(id)));
+        for (const std::string& id : ids) entries.push_back(memory.table.share(id));
         return entries;
     }
 
     /// Every dirty entry, oldest edit first.
-    [[nodiscard]] std::vector<Entry<Data>> read_dirty() const {
+    [[nodiscard]] std::vector<EntryPtr<Data>> read_dirty() const {
         const auto memory = memory_.reading();
-        std::vector<Entry<Data>> entries;
+        std::vector<EntryPtr<Data>> entries;
         entries.reserve(memory.table.count_dirty());
         memory.table.for_each_dirty([&](const auto& entry) { entries.push_back(entry); });
         return entries;
     }
 
     /// The dirty entries whose last push failed, dead letters included.
-    [[nodiscard]] std::vector<Entry<Data>> read_retrying() const {
+    [[nodiscard]] std::vector<EntryPtr<Data>> read_retrying() const {
         return read_set(&Table::retrying);
     }
 
     /// The entries whose remote state waits for a resolver.
-    [[nodiscard]] std::vector<Entry<Data>> read_parked() const { return read_set(&Table::parked); }
+    [[nodiscard]] std::vector<EntryPtr<Data>> read_parked() const {
+        return read_set(&Table::parked);
+    }
 
     /// The clean records that are not among `seen`.
-    [[nodiscard]] std::vector<Entry<Data>> read_absent(
+    [[nodiscard]] std::vector<EntryPtr<Data>> read_absent(
         const std::unordered_set<std::string>& seen) const {
         const auto memory = memory_.reading();
-        std::vector<Entry<Data>> absent;
+        std::vector<EntryPtr<Data>> absent;
         memory.table.for_each([&](const auto& entry) {
-            const bool is_candidate = entry.is_clean() && entry.is_visible();
-            if (is_candidate && !seen.contains(entry.local->id)) absent.push_back(entry);
+            const bool is_candidate = entry->is_clean() && entry->is_visible();
+            if (is_candidate && !seen.contains(entry->local->id)) absent.push_back(entry);
         });
         return absent;
     }
@@ -390,17 +392,14 @@ private:
         return copies;
     }
 
-    std::vector<Entry<Data>> read_set(const std::set<std::string>& (Table::*index)()
-                                          const noexcept) const {
+    std::vector<EntryPtr<Data>> read_set(const std::set<std::string>& (Table::*index)()
+                                             const noexcept) const {
         const auto memory = memory_.reading();
-        std::vector<Entry<Data>> entries;
-        for (const std::string& id : (memory.table.*index)())
-            entries.push_back(*memory.table.find(id));
+        std::vector<EntryPtr<Data>> entries;
+        for (const std::string& id : (memory.table.*index)()) {
+            entries.push_back(memory.table.share(id));
+        }
         return entries;
-    }
-
-    static Outcome<Data> copy_of(const Entry<Data>* entry) {
-        return entry == nullptr ? Outcome<Data>{} : Outcome<Data>{*entry};
     }
 
     /// 128 random bits. Made anew at each opening, also of a copied file or a restored backup,

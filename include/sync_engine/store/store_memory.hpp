@@ -73,7 +73,7 @@ public:
     void stamp(Commit<Data>& commit) {
         commit.sequence = state_.sequence;
         for (auto& written : commit.edits.written()) {
-            if (written.outcome) stamp(*written.outcome, commit.sequence);
+            if (written.outcome) stamp(written.outcome.draft(), commit.sequence);
         }
     }
 
@@ -111,7 +111,7 @@ public:
             table_.reserve(commit.edits.written().size());
             for (auto& written : commit.edits.written()) {
                 if (written.outcome) {
-                    table_.write(std::move(*written.outcome));
+                    table_.write(written.outcome.entry());
                 } else {
                     table_.erase(written.forgotten);
                 }
@@ -128,7 +128,7 @@ private:
         table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
             entry.generation = ++generation_;
-            table_.write(std::move(entry));
+            table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
         }
         state_ = std::move(image.state);
     }
@@ -152,7 +152,7 @@ private:
         };
         if (commit.everything) {
             table_.for_each([&](const auto& entry) {
-                if (entry.is_visible()) add(entry.local->id, entry.local, nullptr);
+                if (entry->is_visible()) add(entry->local->id, entry->local, nullptr);
             });
         }
         for (const auto& written : commit.edits.written()) {

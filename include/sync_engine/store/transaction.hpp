@@ -175,7 +175,7 @@ public:
     }
 
     /// Replaces an entry; for the store.
-    void write(Entry<Data>&& changed) { edits_.write(std::move(changed)); }
+    void write(Entry<Data> changed) { edits_.write(std::move(changed)); }
 
 private:
     static const Entry<Data>* entry_of(const Outcome<Data>& outcome) {

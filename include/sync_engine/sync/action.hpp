@@ -139,7 +139,7 @@ struct CallFailed {
 
 template <class Data>
 struct EntriesRead {
-    std::vector<Outcome<Data>> entries{};
+    std::vector<EntryPtr<Data>> entries{};  ///< null where there is none
 };
 
 /// The predicate's answers, one for each record.

@@ -184,7 +184,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
 /// After a reset the remote may show revisions again that it had left behind.
 template <class Data>
 void forget_superseded(Outcome<Data>& outcome, Source source) {
-    if (outcome && source == Source::rescan) outcome->superseded.clear();
+    if (outcome && source == Source::rescan) outcome.draft().superseded.clear();
 }
 
 /// Judges a remote state of a record, as `rules::remote_state` made it, against all that the store

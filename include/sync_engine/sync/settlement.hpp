@@ -27,7 +27,7 @@ public:
     /// What a committed decision came to, for the result and for the push that follows.
     struct Settled {
         std::string id{};
-        Outcome<Data> entry{};  ///< as it was committed, where something is still to come of it
+        EntryPtr<Data> entry{};  ///< as it was committed, where something is still to come of it
         Effect effect{};
     };
 
@@ -92,7 +92,7 @@ private:
     /// A conflict that waits for the resolver.
     struct Dispute {
         std::string id{};
-        Outcome<Data> entry{};
+        EntryPtr<Data> entry{};
         RecordPtr<Data> remote{};
         Source source = Source::pull;
     };
@@ -101,10 +101,9 @@ private:
     /// be decided, or its resolver edits it.
     static constexpr int patience = 8;
 
-    void rule(const News<Data>& news, Outcome<Data> entry, const RulingContext& context) {
-        const Entry<Data>* known = entry ? &*entry : nullptr;
+    void rule(const News<Data>& news, EntryPtr<Data> entry, const RulingContext& context) {
         if (round_ >= patience) return give_up(news);
-        auto ruling = rule_on(known, news, context);
+        auto ruling = rule_on(entry.get(), news, context);
         if (ruling.kind != Ruling<Data>::Kind::resolve) {
             return decide(news.id, entry, std::move(ruling));
         }
@@ -127,12 +126,12 @@ private:
                                       "was decided; the next sync tries again"}});
     }
 
-    void decide(std::string id, const Outcome<Data>& entry, Ruling<Data> ruling) {
+    void decide(std::string id, const EntryPtr<Data>& entry, Ruling<Data> ruling) {
         Settled settled{.id = id, .effect = std::move(ruling.effect)};
         if (ruling.kind == Ruling<Data>::Kind::write) {
             const auto& entry_after = ruling.outcome;
             const bool is_done = !entry_after || (entry_after->is_clean() && !entry_after->theirs);
-            if (!is_done) settled.entry = entry_after;
+            if (!is_done) settled.entry = entry_after.entry();
             decisions_.push_back({.id = std::move(id),
                                   .expected = entry ? entry->generation : 0,
                                   .outcome = std::move(ruling.outcome)});

@@ -24,8 +24,8 @@ public:
     [[nodiscard]] std::vector<RetryEntry<Data>> entries() const override {
         std::vector<RetryEntry<Data>> listed;
         for (const auto& entry : store_.read_retrying()) {
-            const RetryState& state = *entry.active_retry();
-            listed.push_back({.record = *entry.local,
+            const RetryState& state = *entry->active_retry();
+            listed.push_back({.record = *entry->local,
                               .attempts = state.attempts,
                               .due = state.due(),
                               .dead = state.dead,

@@ -208,22 +208,15 @@ private:
     Event<Data> perform(ReadEntries& reading) {
         switch (reading.what) {
             case Reading::dirty:
-                return all_of(store_.read_dirty());
+                return EntriesRead<Data>{store_.read_dirty()};
             case Reading::parked:
-                return all_of(store_.read_parked());
+                return EntriesRead<Data>{store_.read_parked()};
             case Reading::absent:
-                return all_of(store_.read_absent(*reading.seen));
+                return EntriesRead<Data>{store_.read_absent(*reading.seen)};
             case Reading::listed:
                 break;
         }
         return EntriesRead<Data>{store_.read(reading.ids)};
-    }
-
-    static EntriesRead<Data> all_of(std::vector<Entry<Data>> entries) {
-        EntriesRead<Data> read;
-        read.entries.reserve(entries.size());
-        for (auto& entry : entries) read.entries.emplace_back(std::move(entry));
-        return read;
     }
 
     Event<Data> perform(AskFilter<Data>& question) {

@@ -173,7 +173,9 @@ private:
         }
         if (ruling.kind != Ruling<Data>::Kind::write) return;
         device.entry = std::move(ruling.outcome);
-        if (device.entry->sequence == next_sequence) device.entry->sequence = ++device.edits;
+        if (device.entry->sequence == next_sequence) {
+            device.entry.draft().sequence = ++device.edits;
+        }
     }
 
     std::optional<Record> decide(Device& device, const Record& remote) {

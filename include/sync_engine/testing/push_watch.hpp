@@ -44,13 +44,13 @@ public:
         revived_.clear();
         attempts_.clear();
         for (const auto& entry : store.read_retrying()) {
-            attempts_[entry.local->id] = {entry.sequence, entry.retry->attempts};
+            attempts_[entry->local->id] = {entry->sequence, entry->retry->attempts};
         }
         clock_moved_ = false;
         fresh_.clear();
         has_pushed_ = false;
         for (const auto& entry : store.read_dirty()) {
-            if (is_untried(entry)) fresh_.insert({entry.local->id, entry.sequence});
+            if (is_untried(*entry)) fresh_.insert({entry->local->id, entry->sequence});
         }
         began_at_ = now;
         wait_ = store.state().health.asked;
@@ -110,9 +110,9 @@ public:
     /// one.
     void check_dead_letters(const LocalStore<Data>& store, unsigned max_attempts) {
         for (const auto& entry : store.read_retrying()) {
-            check_attempts(entry, max_attempts);
-            if (!entry.is_dead_letter()) continue;
-            const auto& id = entry.local->id;
+            check_attempts(*entry, max_attempts);
+            if (!entry->is_dead_letter()) continue;
+            const auto& id = entry->local->id;
             if (!condemned_.contains(id) && blame_[id] < max_attempts) {
                 broken(Invariant::outage_blames_none, id,
                        "is a dead letter without failures of its own");
@@ -176,7 +176,7 @@ private:
         }
     }
 
-    void check(const Change<Data>& change, const Outcome<Data>& entry, std::size_t batch_size,
+    void check(const Change<Data>& change, const EntryPtr<Data>& entry, std::size_t batch_size,
                Timestamp now) {
         const SyncRecord<Data>& record = change.record;
         check_operation(change);
@@ -233,15 +233,15 @@ private:
     }
 
     /// Suspects go last: nothing that was never tried waits behind one.
-    void check_order(const LocalStore<Data>& store, const std::vector<Outcome<Data>>& entries) {
+    void check_order(const LocalStore<Data>& store, const std::vector<EntryPtr<Data>>& entries) {
         const bool has_suspect = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
             return entry && entry->active_retry() != nullptr && entry->active_retry()->suspect;
         });
         // Later on, the plan may have given up, and tries one suspect more.
         if (!has_suspect || has_pushed_ || predicate_) return;
         for (const auto& entry : store.read_dirty()) {
-            if (is_untried(entry) && fresh_.contains({entry.local->id, entry.sequence})) {
-                broken(Invariant::batch_in_order, entry.local->id, "waits behind a suspect");
+            if (is_untried(*entry) && fresh_.contains({entry->local->id, entry->sequence})) {
+                broken(Invariant::batch_in_order, entry->local->id, "waits behind a suspect");
             }
         }
     }

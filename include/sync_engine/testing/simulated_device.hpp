@@ -56,7 +56,7 @@ struct StoreView {
                   [](const auto& a, const auto& b) { return a.id < b.id; });
         for (const auto& entry : store.read_retrying()) {
             ++view.retrying;
-            if (entry.is_dead_letter()) ++view.dead_letters;
+            if (entry->is_dead_letter()) ++view.dead_letters;
         }
         const StoreState state = store.state();
         view.sequence = state.sequence;

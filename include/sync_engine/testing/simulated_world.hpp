@@ -233,7 +233,7 @@ private:
         };
         for (const auto& record : peer.store().pending()) add(record.id);
         for (const auto& conflict : peer.store().conflicts()) add(conflict.id);
-        for (const auto& entry : peer.store().read_parked()) add(entry.local->id);
+        for (const auto& entry : peer.store().read_parked()) add(entry->local->id);
         return ids;
     }
 

@@ -192,7 +192,7 @@ private:
             waiting[conflict.id] = stamp_of(conflict.theirs);
         }
         for (const auto& entry : peer.store().read_parked()) {
-            waiting[entry.local->id] = stamp_of(*entry.theirs);
+            waiting[entry->local->id] = stamp_of(*entry->theirs);
         }
         for (const auto& [id, stamp] : waiting) {
             const auto known = peer.waiting.find(id);
