@@ -21,7 +21,8 @@ plant("a change without an answer counts as accepted" sync/push_call.hpp
     [[            if (PLANTED) {
                 const auto& each = sent_[place];
                 judged.news.push_back(
-                    {each.candidate.id, PushAccepted<Data>{each.operation_id, each.record, {}}});
+                    {each.candidate.id,
+                     PushAccepted<Data>{each.edit().operation_id, each.edit().record, {}}});
                 continue;
             }
             judged.news.push_back(

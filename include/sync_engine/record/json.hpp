@@ -249,10 +249,17 @@ inline void require_object(const nlohmann::json& json, std::string_view what) {
     const auto place = json.find(key);
     return place == json.end() ? nullptr : &*place;
 }
+[[nodiscard]] inline nlohmann::json* find(nlohmann::json& json, const char* key) {
+    const auto place = json.find(key);
+    return place == json.end() ? nullptr : &*place;
+}
+
+// What follows reads the members of anything that `find` can look into.
 
 /// The value of a key that has to be there.
-[[nodiscard]] inline const nlohmann::json& require(const nlohmann::json& json, const char* key) {
-    if (const auto* value = find(json, key)) return *value;
+template <class Object>
+[[nodiscard]] const nlohmann::json& require(const Object& json, const char* key) {
+    if (const nlohmann::json* value = find(json, key)) return *value;
     throw FormatError("key " + quoted(key) + " is missing");
 }
 
@@ -273,33 +280,36 @@ inline void require_object(const nlohmann::json& json, std::string_view what) {
 }
 
 /// The string at a key that has to be there.
-[[nodiscard]] inline std::string read_string(const nlohmann::json& json, const char* key) {
+template <class Object>
+[[nodiscard]] std::string read_string(const Object& json, const char* key) {
     return as_string(require(json, key), key);
 }
 
 /// The string at a key, or `otherwise` where the key is absent.
-[[nodiscard]] inline std::string read_string(const nlohmann::json& json, const char* key,
-                                             std::string otherwise) {
-    const auto* value = find(json, key);
+template <class Object>
+[[nodiscard]] std::string read_string(const Object& json, const char* key, std::string otherwise) {
+    const nlohmann::json* value = find(json, key);
     return value == nullptr ? otherwise : as_string(*value, key);
 }
 
 /// The whole number at a key that has to be there; nothing is rounded, wrapped or converted.
-[[nodiscard]] inline std::uint64_t read_count(const nlohmann::json& json, const char* key) {
+template <class Object>
+[[nodiscard]] std::uint64_t read_count(const Object& json, const char* key) {
     return as_count(require(json, key), key);
 }
 
 /// The whole number at a key, or `otherwise` where the key is absent.
-[[nodiscard]] inline std::uint64_t read_count(const nlohmann::json& json, const char* key,
-                                              std::uint64_t otherwise) {
-    const auto* value = find(json, key);
+template <class Object>
+[[nodiscard]] std::uint64_t read_count(const Object& json, const char* key,
+                                       std::uint64_t otherwise) {
+    const nlohmann::json* value = find(json, key);
     return value == nullptr ? otherwise : as_count(*value, key);
 }
 
 /// The time at a key, or `otherwise` where the key is absent or null.
-[[nodiscard]] inline Timestamp read_time(const nlohmann::json& json, const char* key,
-                                         Timestamp otherwise) {
-    const auto* value = find(json, key);
+template <class Object>
+[[nodiscard]] Timestamp read_time(const Object& json, const char* key, Timestamp otherwise) {
+    const nlohmann::json* value = find(json, key);
     if (value == nullptr || value->is_null()) return otherwise;
     if (!value->is_string()) refuse_key(key, "a time in ISO 8601", *value);
     return in_key(key, [&] { return parse_timestamp(*value->get_ptr<const std::string*>()); });

@@ -27,9 +27,16 @@ inline constexpr std::size_t max_text_depth = max_json_depth + 8;
 
 namespace detail {
 
+/// Somebody who has a place of their own for each member of an element: `place(key)`.
+template <class Take>
+concept HasPlaces = requires(Take& take, const std::string& key) {
+    take.place(key);
+};
+
 /// Builds a value from the parser's events, no deeper than max_text_depth. Of the array at one key
 /// of the outermost object, or of the outermost array, each element is handed out as soon as it is
-/// whole, if somebody takes it: `take(nlohmann::json&& element, std::size_t depth)`.
+/// whole, if somebody takes it: `take(nlohmann::json&& element, std::size_t depth)`. If they have
+/// places for the members of an object, those go there, and the object stays empty.
 template <class Take>
 class JsonBuilder {
     using Json = nlohmann::json;
@@ -44,16 +51,24 @@ public:
     bool number_integer(std::int64_t value) { return scalar(value); }
     bool number_unsigned(std::uint64_t value) { return scalar(value); }
     bool number_float(double value, const std::string& /*text*/) { return scalar(value); }
-    bool string(std::string& value) { return scalar(value); }
+    bool string(std::string& value) {
+        Json& text = place();
+        if (text.is_string()) {  // its memory does for this one
+            text.get_ref<std::string&>() = value;
+        } else {
+            text = value;
+        }
+        hand_out();
+        return true;
+    }
     bool binary(Json::binary_t& /*value*/) { return false; }  // no text has one
     bool start_object(std::size_t /*size*/) { return enter(Json::value_t::object); }
     bool end_object() { return leave(); }
     bool start_array(std::size_t /*size*/) { return enter(Json::value_t::array); }
     bool end_array() { return leave(); }
     bool key(std::string& name) {
-        // In order, mostly: what was written by a sorted map comes back sorted.
-        auto& members = *open_.back()->get_ptr<Json::object_t*>();
-        member_ = members.emplace_hint(members.end(), name, nullptr);
+        is_list_key_ = open_.size() == 1 && list_ != nullptr && name == *list_;
+        member_ = &place_of(name);
         return true;
     }
     bool parse_error(std::size_t position, const std::string& /*token*/,
@@ -74,8 +89,17 @@ private:
     /// Where the next value goes.
     Json& place() {
         if (open_.empty()) return root_;
-        if (open_.back()->is_object()) return member_->second;
+        if (open_.back()->is_object()) return *member_;
         return open_.back()->get_ptr<Json::array_t*>()->emplace_back();
+    }
+
+    Json& place_of(const std::string& key) {
+        if constexpr (HasPlaces<Take>) {
+            if (open_.size() == list_depth_ + 1) return take_.place(key);
+        }
+        // In order, mostly: what was written by a sorted map comes back sorted.
+        auto& members = *open_.back()->get_ptr<Json::object_t*>();
+        return members.emplace_hint(members.end(), key, nullptr)->second;
     }
 
     template <class Value>
@@ -106,8 +130,7 @@ private:
 
     [[nodiscard]] bool is_at_list() const {
         if (list_ == nullptr) return false;
-        if (list_->empty()) return open_.empty();
-        return open_.size() == 1 && open_.back()->is_object() && member_->first == *list_;
+        return list_->empty() ? open_.empty() : open_.size() == 1 && is_list_key_;
     }
 
     void hand_out() {
@@ -121,9 +144,10 @@ private:
     Json& root_;
     const std::string* list_;  // the key; empty: the root; null: no element is handed out
     Take& take_;
-    std::vector<Json*> open_{};          // the arrays and objects around the next value
-    Json::object_t::iterator member_{};  // of the innermost object: the one that is read
-    std::size_t list_depth_ = none;      // of the list, while it is open
+    std::vector<Json*> open_{};      // the arrays and objects around the next value
+    Json* member_ = nullptr;         // where the value of the last key goes
+    bool is_list_key_ = false;       // the last key is that of the list
+    std::size_t list_depth_ = none;  // of the list, while it is open
 };
 
 /// The byte at which text nests deeper than max_text_depth.

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <exception>
 #include <optional>
@@ -22,6 +23,80 @@
 /// Records straight from text and into text, as a remote gets and sends them: there is never a tree
 /// of JSON for more than one of them.
 namespace sync_engine {
+
+namespace detail {
+
+/// The members of a record's JSON, each at a place of its own: no tree is built around them, and
+/// the memory of their text does for the next record.
+class RecordMembers {
+public:
+    /// Where the value of a key goes; what nobody knows is not kept.
+    [[nodiscard]] nlohmann::json& place(std::string_view key) {
+        const auto at = place_of(key);
+        if (at == names.size()) return ignored_;
+        is_there_[at] = true;
+        return values_[at];
+    }
+
+    friend nlohmann::json* find(RecordMembers& members, std::string_view key) {
+        const auto at = place_of(key);
+        const bool is_there = at < names.size() && members.is_there_[at];
+        return is_there ? &members.values_[at] : nullptr;
+    }
+    friend const nlohmann::json* find(const RecordMembers& members, std::string_view key) {
+        return find(const_cast<RecordMembers&>(members), key);
+    }
+
+    /// Begins with the next record.
+    void clear() {
+        is_there_ = {};
+        ignored_ = nullptr;
+    }
+
+private:
+    static constexpr std::array<std::string_view, 7> names{
+        "data", "id", "revision", "status", "tags", "updatedAt", "version"};
+
+    static std::size_t place_of(std::string_view key) {
+        const auto* name = std::find(names.begin(), names.end(), key);
+        return static_cast<std::size_t>(name - names.begin());
+    }
+
+    std::array<nlohmann::json, names.size()> values_{};
+    std::array<bool, names.size()> is_there_{};
+    nlohmann::json ignored_{};
+};
+
+/// Makes a record of each element of a list while it is read.
+template <class Data, class Take, class Refuse>
+class RecordReader {
+public:
+    RecordReader(Take& take, Refuse& refuse) : take_(take), refuse_(refuse) {}
+
+    [[nodiscard]] nlohmann::json& place(std::string_view key) { return members_.place(key); }
+
+    void operator()(const nlohmann::json& element, std::size_t depth) {
+        std::optional<SyncRecord<Data>> record;
+        try {
+            require_object(element, "record");
+            // The record itself is a level around its data.
+            record = record_of<Data>(members_, depth <= max_json_depth + 1);
+        } catch (const FormatError& error) {
+            const nlohmann::json* id = find(members_, "id");
+            refuse_(SyncError{id != nullptr && id->is_string() ? id->get<std::string>() : "",
+                              error.what()});
+        }
+        members_.clear();
+        if (record) take_(std::move(*record));
+    }
+
+private:
+    Take& take_;
+    Refuse& refuse_;
+    RecordMembers members_{};
+};
+
+}  // namespace detail
 
 /// Reads a list of records from JSON text and hands each one out as `take(SyncRecord<Data>&&)`: in
 /// memory is one of them, however long the list is.
@@ -34,20 +109,8 @@ namespace sync_engine {
 template <class Data = nlohmann::json, class Take, class Refuse>
 nlohmann::json read_records(std::string_view text, const std::string& list, Take&& take,
                             Refuse&& refuse) {
-    const auto read = [&](nlohmann::json&& element, std::size_t depth) {
-        std::optional<SyncRecord<Data>> record;
-        try {
-            // The record itself is a level around its data.
-            record = detail::record_in<Data>(std::move(element), depth <= max_json_depth + 1);
-        } catch (const FormatError& error) {
-            const auto* id = element.is_object() ? detail::find(element, "id") : nullptr;
-            refuse(SyncError{id != nullptr && id->is_string() ? id->get<std::string>() : "",
-                             error.what()});
-            return;
-        }
-        take(std::move(*record));
-    };
-    return detail::read_json(text, &list, read).value;
+    return detail::read_json(text, &list, detail::RecordReader<Data, Take, Refuse>{take, refuse})
+        .value;
 }
 
 namespace detail {

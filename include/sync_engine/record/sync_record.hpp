@@ -224,20 +224,17 @@ void to_json(nlohmann::json& json, const SyncRecord<Data>& record) {
 
 namespace detail {
 
-/// Fills in everything but the id. Data that is known to be fit for JSON is not looked through.
-template <class Data, class Json>
-void read_fields(Json&& json, bool is_fit, SyncRecord<Data>& record) {
+/// Fills in everything but the id. Data that is known to be fit for JSON is not looked through;
+/// what may be changed is taken apart instead of copied.
+template <class Data, class Object>
+void read_fields(Object& json, bool is_fit, SyncRecord<Data>& record) {
     if (const auto* status = find(json, "status")) {
         record.status = in_key("status", [&] { return status->template get<SyncStatus>(); });
     }
-    if (const auto data = json.find("data"); data != json.end()) {
+    if (auto* data = find(json, "data")) {
         in_key("data", [&] {
             if (!is_fit) check_json(*data);
-            if constexpr (std::is_const_v<std::remove_reference_t<Json>>) {
-                assign_data(record, *data);
-            } else {
-                assign_data(record, std::move(*data));
-            }
+            assign_data(record, std::move(*data));
         });
     } else if (!record.is_deleted()) {
         throw FormatError("key \"data\" is missing");
@@ -250,13 +247,12 @@ void read_fields(Json&& json, bool is_fit, SyncRecord<Data>& record) {
     record.revision = read_string(json, "revision", "");
 }
 
-/// The record that JSON holds; what is given away is taken apart instead of copied.
-template <class Data, class Json>
-[[nodiscard]] SyncRecord<Data> record_in(Json&& json, bool is_fit = false) {
-    require_object(json, "record");
-    SyncRecord<Data> record{.id = read_string(json, "id"), .updated_at = Timestamp{}};
+/// The record that these members are, which are anything that `find` can look into.
+template <class Data, class Object>
+[[nodiscard]] SyncRecord<Data> record_of(Object& members, bool is_fit = false) {
+    SyncRecord<Data> record{.id = read_string(members, "id"), .updated_at = Timestamp{}};
     try {
-        read_fields(std::forward<Json>(json), is_fit, record);
+        read_fields(members, is_fit, record);
     } catch (const FormatError& error) {
         throw FormatError(named(record.id) + ", " + error.what());
     }
@@ -273,7 +269,8 @@ template <class Data, class Json>
 /// for what it cannot read; `record` is then as it was.
 template <class Data>
 void from_json(const nlohmann::json& json, SyncRecord<Data>& record) {
-    record = detail::record_in<Data>(json);
+    detail::require_object(json, "record");
+    record = detail::record_of<Data>(json);
 }
 
 /// Throws InvalidRecord, which names the record, unless the record can be stored and sent: an id of

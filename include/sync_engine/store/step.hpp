@@ -42,6 +42,11 @@ struct Step {
     std::optional<std::string> remote_name{};
     std::optional<RemoteHealth> health{};
     std::optional<SyncMetadata> metadata{};
+
+    /// True if there is nothing to commit.
+    [[nodiscard]] bool is_empty() const noexcept {
+        return decisions.empty() && !cursor && !remote_name && !health && !metadata;
+    }
 };
 
 /// What came of a step.

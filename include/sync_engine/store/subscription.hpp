@@ -55,8 +55,9 @@ public:
     [[nodiscard]] Subscription subscribe(Listener listener) {
         auto shared = std::make_shared<Listener>(std::move(listener));
         const std::lock_guard lock(mutex_);
-        listeners_.push_back(shared);
-        listening_.store(true);
+        auto listeners = those_left();
+        listeners.push_back(shared);
+        set_listeners(std::move(listeners));
         return Subscription{std::move(shared)};
     }
 
@@ -79,23 +80,33 @@ public:
         while (!queue_.empty()) {
             const StoreChange<Data> change = std::move(queue_.front());
             queue_.pop_front();
-            const auto listeners = current_listeners();
+            const auto listeners = listeners_;
             lock.unlock();
-            for (const auto& each : listeners) {
+            bool has_left = false;
+            for (const auto& each : *listeners) {
                 const auto listener = each.lock();  // not before: another listener may end it
                 if (listener != nullptr) tell(*listener, change, on_error);
+                has_left = has_left || listener == nullptr;
             }
             lock.lock();
+            if (has_left) set_listeners(those_left());
         }
         has_queue_.store(false);
         delivering_ = false;
     }
 
 private:
-    std::vector<std::weak_ptr<Listener>> current_listeners() {
-        std::erase_if(listeners_, [](const auto& listener) { return listener.expired(); });
-        listening_.store(!listeners_.empty());
-        return listeners_;
+    using Listeners = std::vector<std::weak_ptr<Listener>>;
+
+    [[nodiscard]] Listeners those_left() const {
+        Listeners left = *listeners_;
+        std::erase_if(left, [](const auto& listener) { return listener.expired(); });
+        return left;
+    }
+
+    void set_listeners(Listeners listeners) {
+        listening_.store(!listeners.empty());
+        listeners_ = std::make_shared<const Listeners>(std::move(listeners));
     }
 
     static void tell(const Listener& listener, const StoreChange<Data>& change,
@@ -112,7 +123,7 @@ private:
     }
 
     std::mutex mutex_;
-    std::vector<std::weak_ptr<Listener>> listeners_;
+    std::shared_ptr<const Listeners> listeners_ = std::make_shared<const Listeners>();
     std::deque<StoreChange<Data>> queue_;
     bool delivering_ = false;
     std::atomic<bool> listening_{false};

@@ -255,11 +255,12 @@ template <class Data>
 
 /// The commit before a push: the state that is about to be sent is remembered with its operation.
 template <class Data>
-[[nodiscard]] Entry<Data> staged(Entry<Data> entry, const std::string& operation_id) {
+[[nodiscard]] Entry<Data> staged(Entry<Data> entry, std::string operation_id) {
     auto found = std::find_if(entry.sent.begin(), entry.sent.end(),
                               [&](const auto& sent) { return sent.operation_id == operation_id; });
     if (found == entry.sent.end()) {
-        found = entry.sent.insert(entry.sent.end(), {operation_id, entry.sequence, entry.local, 0});
+        found = entry.sent.insert(entry.sent.end(),
+                                  {std::move(operation_id), entry.sequence, entry.local, 0});
     }
     found->record = entry.local;  // the same edit, perhaps on a newer base by now
     ++found->attempts;

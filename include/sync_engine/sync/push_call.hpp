@@ -50,14 +50,14 @@ template <class Data>
 class PushCall {
 public:
     /// Adds a record as it was staged; answers the change to send.
-    [[nodiscard]] Change<Data> add(const Entry<Data>& staged, PushCandidate candidate) {
-        const Sent<Data>& sent = staged.sent.back();  // the edit at hand is the last one staged
+    [[nodiscard]] Change<Data> add(EntryPtr<Data> staged, PushCandidate candidate) {
+        const Sent<Data>& sent = staged->sent.back();  // the edit at hand is the last one staged
         Change<Data> change{
             .record = *sent.record, .operation_id = sent.operation_id, .attempt = sent.attempts};
-        if (staged.base) change.base = *staged.base;
+        if (staged->base) change.base = *staged->base;
         candidate.sequence = sent.sequence;
         places_.insert(candidate.id, sent_.size());
-        sent_.push_back({std::move(candidate), sent.operation_id, sent.record});
+        sent_.push_back({std::move(candidate), std::move(staged)});
         return change;
     }
 
@@ -117,8 +117,9 @@ public:
 private:
     struct UnderWay {
         PushCandidate candidate{};
-        std::string operation_id{};
-        RecordPtr<Data> record{};
+        EntryPtr<Data> staged{};
+
+        [[nodiscard]] const Sent<Data>& edit() const { return staged->sent.back(); }
     };
 
     static News<Data> news_of(Verdict<Data> verdict, const UnderWay& sent) {
@@ -128,8 +129,9 @@ private:
                     return failure_of(sent, Failure::own,
                                       "the remote's revision is not well-formed UTF-8");
                 }
-                return {verdict.id, PushAccepted<Data>{sent.operation_id, sent.record,
-                                                       std::move(verdict.revision)}};
+                return {std::move(verdict.id),
+                        PushAccepted<Data>{sent.edit().operation_id, sent.edit().record,
+                                           std::move(verdict.revision)}};
             case VerdictKind::rejected:
                 return failure_of(sent, Failure::refused, "rejected: " + verdict.message);
             case VerdictKind::retry:
@@ -153,7 +155,7 @@ private:
 
     static News<Data> failure_of(const UnderWay& sent, Failure failure, std::string message,
                                  std::chrono::milliseconds after = std::chrono::milliseconds{0}) {
-        return {sent.candidate.id, PushFailed{.operation_id = sent.operation_id,
+        return {sent.candidate.id, PushFailed{.operation_id = sent.edit().operation_id,
                                               .sequence = sent.candidate.sequence,
                                               .failure = failure,
                                               .message = std::move(message),

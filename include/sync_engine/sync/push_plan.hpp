@@ -36,10 +36,14 @@ public:
 
     /// Sets what is to be pushed, in its order of edits.
     void fill(std::vector<PushCandidate> candidates) {
-        std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+        const auto goes_first = [](const auto& a, const auto& b) {
             return std::tuple(a.suspect, a.failed_alone, a.has_failed) <
                    std::tuple(b.suspect, b.failed_alone, b.has_failed);
-        });
+        };
+        // Nearly always nothing has failed, and sorting would be the dearest thing here.
+        if (!std::is_sorted(candidates.begin(), candidates.end(), goes_first)) {
+            std::stable_sort(candidates.begin(), candidates.end(), goes_first);
+        }
         queue_.assign(std::make_move_iterator(candidates.begin()),
                       std::make_move_iterator(candidates.end()));
     }

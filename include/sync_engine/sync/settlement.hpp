@@ -7,7 +7,6 @@
 #include <sync_engine/sync/news.hpp>
 
 #include <cstddef>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -51,7 +50,7 @@ public:
         decisions_.reserve(open_.size());
         decided_.reserve(open_.size());
         for (std::size_t each = 0; each < open_.size(); ++each) {
-            rule(open_[each], std::move(read.entries[each]), context);
+            rule(each, std::move(read.entries[each]), context);
         }
         return next();
     }
@@ -63,7 +62,7 @@ public:
         auto ruling = rule_on_winner(*dispute.entry, std::move(dispute.remote),
                                      std::move(resolved.winner), dispute.source, context);
         ruling.effect.error = std::move(resolved.error);
-        decide(std::move(dispute.id), dispute.entry, std::move(ruling));
+        decide(dispute.news, dispute.entry, std::move(ruling));
         return next();
     }
 
@@ -72,11 +71,17 @@ public:
         is_superseded_ = result.superseded;
         if (is_superseded_) return std::nullopt;
         const std::unordered_set<std::string> moved(result.moved.begin(), result.moved.end());
-        std::erase_if(decided_, [&](const auto& each) { return moved.contains(each.id); });
-        settled_.insert(settled_.end(), std::make_move_iterator(decided_.begin()),
-                        std::make_move_iterator(decided_.end()));
+        const auto has_moved = [&](const std::string& id) {
+            return !moved.empty() && moved.contains(id);
+        };
+        settled_.reserve(settled_.size() + decided_.size());
+        for (auto& each : decided_) {
+            auto& id = open_[each.news].id;
+            if (has_moved(id)) continue;
+            settled_.push_back({std::move(id), std::move(each.entry), std::move(each.effect)});
+        }
         decided_.clear();
-        std::erase_if(open_, [&](const auto& news) { return !moved.contains(news.id); });
+        std::erase_if(open_, [&](const auto& news) { return !has_moved(news.id); });
         if (open_.empty()) return std::nullopt;
         ++round_;
         return begin();
@@ -89,9 +94,16 @@ public:
     [[nodiscard]] std::vector<Settled>& settled() noexcept { return settled_; }
 
 private:
+    /// What a decision comes to if it counts.
+    struct Decided {
+        std::size_t news = 0;  // of open_
+        EntryPtr<Data> entry{};
+        Effect effect{};
+    };
+
     /// A conflict that waits for the resolver.
     struct Dispute {
-        std::string id{};
+        std::size_t news = 0;  // of open_
         EntryPtr<Data> entry{};
         RecordPtr<Data> remote{};
         Source source = Source::pull;
@@ -101,42 +113,42 @@ private:
     /// be decided, or its resolver edits it.
     static constexpr int patience = 8;
 
-    void rule(const News<Data>& news, EntryPtr<Data> entry, const RulingContext& context) {
+    void rule(std::size_t news, EntryPtr<Data> entry, const RulingContext& context) {
         if (round_ >= patience) return give_up(news);
-        auto ruling = rule_on(entry.get(), news, context);
+        auto ruling = rule_on(entry.get(), open_[news], context);
         if (ruling.kind != Ruling<Data>::Kind::resolve) {
-            return decide(news.id, entry, std::move(ruling));
+            return decide(news, entry, std::move(ruling));
         }
-        const auto* state = std::get_if<RemoteState<Data>>(&news.what);
-        disputes_.push_back({news.id, std::move(entry), std::move(ruling.remote),
+        const auto* state = std::get_if<RemoteState<Data>>(&open_[news].what);
+        disputes_.push_back({news, std::move(entry), std::move(ruling.remote),
                              state != nullptr ? state->source : Source::pull});
     }
 
     /// The remote's state is left on the entry, so that the cursor may go on; other news is left
     /// for the next sync, which finds the record dirty.
-    void give_up(const News<Data>& news) {
-        const auto* state = std::get_if<RemoteState<Data>>(&news.what);
+    void give_up(std::size_t news) {
+        const auto* state = std::get_if<RemoteState<Data>>(&open_[news].what);
         if (state == nullptr) return;
-        Decision<Data> decision{.id = news.id};
+        Decision<Data> decision{.id = open_[news].id};
         decision.park = state->record;
         decisions_.push_back(std::move(decision));
-        decided_.push_back({news.id,
+        decided_.push_back({news,
                             {},
                             {.error = "the record kept changing while its remote state "
                                       "was decided; the next sync tries again"}});
     }
 
-    void decide(std::string id, const EntryPtr<Data>& entry, Ruling<Data> ruling) {
-        Settled settled{.id = id, .effect = std::move(ruling.effect)};
+    void decide(std::size_t news, const EntryPtr<Data>& entry, Ruling<Data> ruling) {
+        Decided decided{.news = news, .effect = std::move(ruling.effect)};
         if (ruling.kind == Ruling<Data>::Kind::write) {
             const auto& entry_after = ruling.outcome;
             const bool is_done = !entry_after || (entry_after->is_clean() && !entry_after->theirs);
-            if (!is_done) settled.entry = entry_after.entry();
-            decisions_.push_back({.id = std::move(id),
+            if (!is_done) decided.entry = entry_after.entry();
+            decisions_.push_back({.id = open_[news].id,
                                   .expected = entry ? entry->generation : 0,
                                   .outcome = std::move(ruling.outcome)});
         }
-        decided_.push_back(std::move(settled));
+        decided_.push_back(std::move(decided));
     }
 
     [[nodiscard]] std::optional<Action<Data>> next() {
@@ -153,9 +165,7 @@ private:
     }
 
     [[nodiscard]] std::optional<Action<Data>> commit() {
-        const bool is_empty = decisions_.empty() && !frame_.cursor && !frame_.remote_name &&
-                              !frame_.health && !frame_.metadata;
-        if (is_empty) return on_committed({});
+        if (decisions_.empty() && frame_.is_empty()) return on_committed({});
         Step<Data> step = frame_;
         step.decisions = std::move(decisions_);
         decisions_.clear();
@@ -167,7 +177,7 @@ private:
     std::vector<Decision<Data>> decisions_;
     std::vector<Dispute> disputes_;
     std::size_t asked_ = 0;  // of disputes_: so many have their answer
-    std::vector<Settled> decided_;
+    std::vector<Decided> decided_;
     std::vector<Settled> settled_;
     int round_ = 0;
     bool is_superseded_ = false;

@@ -311,6 +311,7 @@ private:
     Action<Data> send() {
         if (is_stopping_) return end_push(SyncOutcome::stopped);
         IdIndex places;
+        places.reserve(batch_.size());
         for (std::size_t place = 0; place < batch_.size(); ++place) {
             places.insert(batch_[place].id, place);
         }
@@ -318,7 +319,8 @@ private:
         call_ = {};
         std::vector<Change<Data>> changes;
         for (const auto& [id, entry, effect] : settlement_.settled()) {
-            if (entry) changes.push_back(call_.add(*entry, batch_[places.find(id, id_at)]));
+            if (!entry) continue;
+            changes.push_back(call_.add(entry, std::move(batch_[places.find(id, id_at)])));
         }
         if (changes.empty()) return next_batch();
         was_halved_ = false;
@@ -405,6 +407,7 @@ private:
         then_ = then;
         moves_cursor_ = step.cursor.has_value();
         handled_ += then == Then::send ? 0 : news.size();
+        if (news.empty() && step.is_empty()) return on_settled();
         settlement_ = Settlement<Data>(std::move(news), std::move(step));
         return go_on_settling(settlement_.begin());
     }
@@ -429,6 +432,10 @@ private:
         }
         if (moves_cursor_) feed_.moved();
         for (auto& settled : settlement_.settled()) count(settled);
+        return on_settled();
+    }
+
+    Action<Data> on_settled() {
         const bool is_worth_telling = then_ != Then::send && then_ != Then::tell_after;
         if (!setup_.options.on_progress || progress_is_broken_ || !is_worth_telling) {
             return go_on();
