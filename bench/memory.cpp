@@ -14,6 +14,7 @@
 #include "heap.hpp"
 #include "notes.hpp"
 #include "ratio.hpp"
+#include "remotes.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -111,51 +112,13 @@ private:
     };
     [[nodiscard]] std::unique_ptr<Device> synced() const {
         auto device = std::make_unique<Device>();
-        device->engine.sync({.pull = serving(records_)}).get();
+        device->engine.sync({.pull = serving<Data>(records_)}).get();
         return device;
     }
     [[nodiscard]] std::unique_ptr<Device> dirty() const {
         auto device = std::make_unique<Device>();
         device->store.put_all(records_);
         return device;
-    }
-
-    /// Pages of what is already decoded, behind the cursor `begin`; it is moved out, so that its
-    /// making is not our cost.
-    [[nodiscard]] static PullCallback<Data> serving(std::vector<Record> records,
-                                                    std::size_t begin = 0) {
-        auto shared = std::make_shared<std::vector<Record>>(std::move(records));
-        return [shared, begin](PullRequest request) {
-            const std::size_t from =
-                request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>() - begin;
-            const std::size_t to = std::min(from + request.limit, shared->size());
-            const auto at = [&](std::size_t place) {
-                return std::make_move_iterator(shared->begin() +
-                                               static_cast<std::ptrdiff_t>(place));
-            };
-            PullPage<Data> page;
-            page.records.assign(at(from), at(to));
-            page.cursor = begin + to;
-            page.has_more = to < shared->size();
-            return make_ready_future(std::move(page));
-        };
-    }
-
-    /// Accepts everything; `own` is the time that this takes, which is the callback's.
-    [[nodiscard]] static PushCallback<Data> accepting(Microseconds& own) {
-        return [&own](PushBatch<Data> batch) {
-            std::future<PushReport<Data>> answer;
-            own += time_of([&] {
-                PushReport<Data> report;
-                report.reserve(batch.changes.size());
-                for (const auto& change : batch.changes) {
-                    report.push_back(accepted<Data>(change.record.id, "1"));
-                }
-                batch.changes.clear();
-                answer = make_ready_future(std::move(report));
-            });
-            return answer;
-        };
     }
 
     void puts() {
@@ -267,47 +230,15 @@ private:
             [&] {
                 const auto device = dirty();
                 Microseconds own{0};
-                const Remote<Data> remote{.push = accepting(own)};
+                const Remote<Data> remote{.push = accepting<Data>(own)};
                 const SyncOptions options{.direction = SyncDirection::push};
                 const auto time = time_of([&] { device->engine.sync(remote, options).get(); });
                 return device->store.pending().empty() ? time - own : Microseconds{0};
             });
     }
 
-    static constexpr std::size_t page_size = 500;  // what the engine asks for
-
-    [[nodiscard]] std::vector<std::string> pages() const {
-        std::vector<std::string> pages;
-        for (std::size_t from = 0; from < count_; from += page_size) {
-            std::string text = R"({"records":[)";
-            for (std::size_t n = from; n < std::min(from + page_size, count_); ++n) {
-                append_json(text, records_[n]);
-                text += ',';
-            }
-            text.back() = ']';
-            pages.push_back(text + '}');
-        }
-        return pages;
-    }
-
-    /// Reads a page of text for each request.
-    [[nodiscard]] static PullCallback<Data> reading(const std::vector<std::string>& pages) {
-        return [&pages](PullRequest request) {
-            const std::size_t at = request.cursor.is_null() ? 0 : request.cursor.get<std::size_t>();
-            PullPage<Data> page;
-            page.records.reserve(page_size);
-            read_records<Data>(
-                pages[at], "records",
-                [&](Record&& record) { page.records.push_back(std::move(record)); },
-                [&](SyncError error) { page.errors.push_back(std::move(error)); });
-            page.cursor = at + 1;
-            page.has_more = at + 1 < pages.size();
-            return make_ready_future(std::move(page));
-        };
-    }
-
     void pulls() {
-        const auto pages = this->pages();
+        const auto pages = pages_of(records_);
         const auto parse = [&] {
             std::vector<Json> trees;
             trees.reserve(pages.size());
@@ -317,14 +248,14 @@ private:
         };
         compare("M8 first pull from text, against a bare parse", 1.1, rounds, count_, parse, [&] {
             Device device;
-            const auto pull = reading(pages);
+            const auto pull = reading<Data>(pages);
             const auto time = time_of([&] { device.engine.sync({.pull = pull}).get(); });
             return device.store.count() == count_ ? time : Microseconds{0};
         });
         compare("M10 apply what is decoded, against a bare parse", 0.35, rounds, count_, parse,
                 [&] {
                     Device device;
-                    const auto pull = serving(records_);
+                    const auto pull = serving<Data>(records_);
                     return time_of([&] { device.engine.sync({.pull = pull}).get(); });
                 });
     }
@@ -361,7 +292,7 @@ private:
                     mine.version = 2;
                     device->store.put(std::move(mine));
                 }
-                const auto pull = serving(edited, count_);
+                const auto pull = serving<Data>(edited, count_);
                 SyncResult result;
                 const auto time = time_of([&] {
                     result = device->engine.sync({.pull = pull}, {.direction = SyncDirection::pull})
@@ -412,7 +343,7 @@ private:
                         });
                         return make_ready_future(std::move(page));
                     };
-                    device->engine.sync({.push = accepting(own), .pull = pull}).get();
+                    device->engine.sync({.push = accepting<Data>(own), .pull = pull}).get();
                 });
                 return device->store.find_pending().empty() ? time - own : Microseconds{0};
             });
@@ -469,7 +400,7 @@ private:
             },
             [&] {
                 Device device;
-                const auto pull = serving(records_);
+                const auto pull = serving<Data>(records_);
                 std::atomic<bool> is_over{false};
                 std::thread puller{[&] {
                     device.engine.sync({.pull = pull}).get();
@@ -516,14 +447,14 @@ private:
         report("M15 heap, bytes a record, all pending", 1.05, count_, as_double(reference),
                as_double(heap.bytes - before));
 
-        const auto pages = this->pages();
+        const auto pages = pages_of(records_);
         const auto size = std::accumulate(
             pages.begin(), pages.end(), std::size_t{0},
             [](std::size_t sum, const std::string& page) { return sum + page.size(); });
         const auto start = heap.bytes;
         heap.peak = start;
         Device pulled;
-        pulled.engine.sync({.pull = reading(pages)}).get();
+        pulled.engine.sync({.pull = reading<Data>(pages)}).get();
         report("M16 peak of a first pull, with its text", 1.3, count_,
                as_double(heap.bytes - start + size), as_double(heap.peak - start + size));
         heap.is_counting = false;

@@ -117,6 +117,7 @@ Entry<json> full_entry() {
     entry.conflicted = true;
     entry.sent.push_back({"operation-40", 40, shared(note("full", "sent", 5)), 3});
     entry.sent.push_back({"operation-41", 41, shared(note("full", "sent again", 6)), 1});
+    entry.sent.push_back({"operation-42", 42, entry.local, 2});
     entry.pulled_since_ack = true;
     entry.absent_once = true;
     entry.retry = RetryState{.sequence = 42,
