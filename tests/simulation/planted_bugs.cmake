@@ -206,7 +206,7 @@ plant("of several rows of a record the first one counts" sync/page_news.hpp
 plant("a tombstone is dropped as soon as it is pushed" store/local_store.hpp
     [[                    commit.edits.write(decision.id, std::move(decision.outcome));]]
     [[                    if (PLANTED && decision.outcome && decision.outcome->is_husk()) {
-                        decision.outcome.reset();
+                        decision.outcome = std::nullopt;
                     }
                     commit.edits.write(decision.id, std::move(decision.outcome));]])
 plant("a husk is dropped too early" store/local_store.hpp

@@ -78,12 +78,10 @@ struct Awaiter {
     template <class Value>
     Value operator()(std::future<Value> future) const {
         if (!future.valid()) throw RemoteError("the callback returned an empty future");
-        const auto is_ready = [&](std::chrono::milliseconds wait) {
-            return future.wait_for(wait) != std::future_status::timeout;
-        };
-        if (is_ready(std::chrono::milliseconds{0})) return future.get();
         const auto began = monotonic();
+        auto wait = std::chrono::milliseconds{0};
         for (;;) {
+            if (future.wait_for(wait) != std::future_status::timeout) return future.get();
             const auto waited = monotonic() - began;
             if (stop.stop_requested()) {
                 ParkingLot::instance().park(std::move(future));
@@ -94,13 +92,12 @@ struct Awaiter {
                 throw TimedOut("the callback was not ready within " +
                                std::to_string(timeout.count()) + " ms");
             }
-            auto wait = poll;
+            wait = poll;
             if (timeout.count() > 0) {
                 const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
                     timeout - waited + std::chrono::milliseconds{1});
                 wait = std::min(poll, left);
             }
-            if (is_ready(wait)) return future.get();
         }
     }
 };
