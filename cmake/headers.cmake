@@ -6,6 +6,7 @@ set(sync_engine_headers
     include/sync_engine/conflict/conflict_resolver.hpp
     include/sync_engine/conflict/merge.hpp
     include/sync_engine/conflict/reconcile.hpp
+    include/sync_engine/fwd.hpp
     include/sync_engine/record/environment.hpp
     include/sync_engine/record/error.hpp
     include/sync_engine/record/json.hpp
