@@ -229,9 +229,9 @@ TEST_CASE("no status makes a dead letter of a healthy record", "[remote]") {
     FakeCouch server;
     Client phone{server};
     for (const char* id : {"a", "b"}) phone.device.edit(id, {{"text", "milk"}});
-    server.before = [status = status](const HttpRequest& request) -> std::optional<Response> {
+    server.before = [code = status](const HttpRequest& request) -> std::optional<Response> {
         if (!asks(request, "_bulk_docs")) return std::nullopt;
-        return FakeCouch::answer_of(status, {{"error", "x"}, {"reason", "no_db_file"}});
+        return FakeCouch::answer_of(code, {{"error", "x"}, {"reason", "no_db_file"}});
     };
 
     const auto result = phone.sync();

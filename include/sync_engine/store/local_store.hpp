@@ -380,7 +380,7 @@ private:
             if (age <= options_.tombstone_horizon) break;
             const bool is_decided =
                 std::any_of(step.decisions.begin(), step.decisions.end(),
-                            [&id = id](const auto& decision) { return decision.id == id; });
+                            [&husk = id](const auto& decision) { return decision.id == husk; });
             if (!is_decided) edits.write(id, std::nullopt);
         }
     }

@@ -256,7 +256,7 @@ void read_record(const Statement& row, SyncRecord<Data>& record, ReadData&& read
     if (!record.contains("data")) return record;  // a deletion of which nothing is kept
     nlohmann::json changed = revise(record);
     detail::require_object(changed, "migrated record");
-    if (detail::read_string(changed, "id") != record.at("id")) {
+    if (detail::read_string(changed, "id") != detail::read_string(record, "id")) {
         throw FormatError("the migration changed the id");
     }
     return changed;
