@@ -91,7 +91,9 @@ private:
     /// Shorter, or as long and with a lower choice where they first differ.
     [[nodiscard]] bool is_smaller(const Choices::List& list) const {
         if (list.size() != best_.list.size()) return list.size() < best_.list.size();
-        return list < best_.list;
+        // Not `<`: the one of libstdc++ 12 compares too few bytes on big-endian machines.
+        return std::lexicographical_compare(list.begin(), list.end(), best_.list.begin(),
+                                            best_.list.end());
     }
 
     Shrunk best_;
