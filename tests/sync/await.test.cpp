@@ -28,10 +28,13 @@ namespace {
 Awaiter hasty(
     std::chrono::milliseconds timeout, std::function<void()> on_look = [] {}) {
     auto ticks = std::make_shared<std::chrono::seconds>(0);
-    return {.timeout = timeout, .monotonic = [ticks, on_look] {
-                on_look();
-                return std::chrono::nanoseconds{(*ticks)++};
-            }};
+    return {.timeout = timeout,
+            .monotonic =
+                [ticks, on_look] {
+                    on_look();
+                    return std::chrono::nanoseconds{(*ticks)++};
+                },
+            .can_wait = true};
 }
 
 template <class Value>
@@ -102,6 +105,18 @@ TEST_CASE("a future that is never ready times out after just that time", "[sync]
     CHECK(looks == 6);  // one to begin, then one a second
 }
 
+TEST_CASE("where nobody can make a future ready, one that is not is given up at once", "[sync]") {
+    std::promise<int> never;
+    auto wait = hasty(0ms);  // which otherwise waits for ever
+    wait.can_wait = false;
+
+    const auto message = message_of<TimedOut>([&] { (void)wait(never.get_future()); });
+
+    CHECK_THAT(message, contains("make_ready_future"));
+    CHECK(wait(ready(7)) == 7);
+    CHECK(wait(std::async(std::launch::deferred, [] { return 8; })) == 8);
+}
+
 TEST_CASE("a stop ends the wait before the time-out does", "[sync]") {
     std::promise<int> never;
     const StopSource stop;
@@ -122,7 +137,7 @@ TEST_CASE("a value that is there counts more than a stop", "[sync]") {
 }
 
 TEST_CASE("a future that was given up does not block, and its value is freed in the end",
-          "[sync]") {
+          "[sync][threads]") {
     std::promise<void> release;
     auto held = std::make_shared<int>(7);
     const std::weak_ptr<int> watched = held;

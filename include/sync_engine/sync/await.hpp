@@ -3,6 +3,7 @@
 
 #include <sync_engine/remote/remote_error.hpp>
 #include <sync_engine/remote/stop_token.hpp>
+#include <sync_engine/sync/engine_options.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -74,6 +75,7 @@ struct Awaiter {
     std::chrono::milliseconds timeout{0};  ///< zero or less: none
     std::chrono::milliseconds poll{0};     ///< how long to wait before looking at `stop` again
     std::function<std::chrono::nanoseconds()> monotonic{};
+    bool can_wait = has_threads;  ///< else only what is ready at once ever will be
 
     template <class Value>
     Value operator()(std::future<Value> future) const {
@@ -82,6 +84,12 @@ struct Awaiter {
         auto wait = std::chrono::milliseconds{0};
         for (;;) {
             if (future.wait_for(wait) != std::future_status::timeout) return future.get();
+            if (!can_wait) {
+                ParkingLot::instance().park(std::move(future));
+                throw TimedOut(
+                    "the callback returned a future that is not ready, and without "
+                    "threads nothing can make it so; use make_ready_future");
+            }
             const auto waited = monotonic() - began;
             if (stop.stop_requested()) {
                 ParkingLot::instance().park(std::move(future));

@@ -16,9 +16,18 @@ using Executor = std::function<void(std::function<void()>)>;
     return [](const std::function<void()>& task) { task(); };
 }
 
+/// Whether a thread can be started here: not in WebAssembly without pthreads. A sync then runs on
+/// the thread that asks for it, and a future of a callback has to be ready: nobody is there who
+/// could make it so while it is waited for.
+#if defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)
+inline constexpr bool has_threads = false;
+#else
+inline constexpr bool has_threads = true;
+#endif
+
 /// What an engine is given from outside (law 12). Time of day and randomness are the store's.
 struct EngineOptions {
-    /// Where a sync runs; none: on a thread that each sync starts.
+    /// Where a sync runs; none: on a thread that each sync starts, if there are threads.
     Executor executor{};
     /// A clock that never goes back, for time-outs alone.
     std::function<std::chrono::nanoseconds()> monotonic = [] {

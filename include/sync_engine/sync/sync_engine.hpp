@@ -212,6 +212,7 @@ private:
 
     void execute(std::function<void()> task) {
         if (options_.executor) return options_.executor(std::move(task));
+        if constexpr (!has_threads) return task();
         const std::lock_guard lock(thread_mutex_);
         if (thread_.joinable()) thread_.join();  // its sync has ended, so this is short
         thread_ = std::thread(std::move(task));
