@@ -366,7 +366,7 @@ TEST_CASE("a listed conflict that a strategy decides is counted", "[conflict]") 
     }
 }
 
-TEST_CASE("a resolver decides on many threads at once", "[conflict]") {
+TEST_CASE("a resolver decides on many threads at once", "[conflict][threads]") {
     const Resolver resolver{ConflictStrategy::merge};
     std::vector<std::thread> threads;
     for (int n = 0; n < 4; ++n) {

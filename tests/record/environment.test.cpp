@@ -51,7 +51,8 @@ TEST_CASE("chance uses all of its 64 bits", "[record]") {
     CHECK(cleared == ~std::uint64_t{0});
 }
 
-TEST_CASE("several threads draw from one source of chance, and never the same", "[record]") {
+TEST_CASE("several threads draw from one source of chance, and never the same",
+          "[record][threads]") {
     const auto random = system_random();
     std::vector<std::vector<std::uint64_t>> drawn(4);
     std::vector<std::thread> threads;

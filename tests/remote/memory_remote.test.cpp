@@ -590,7 +590,7 @@ TEST_CASE("repeated rows overlap the page before, and the scan still gets on", "
     CHECK(ids_of(device.pull(first.cursor, no_limit).records) == Ids{"a", "b", "c", "a"});
 }
 
-TEST_CASE("many threads write at once and every write is listed", "[remote]") {
+TEST_CASE("many threads write at once and every write is listed", "[remote][threads]") {
     MemoryRemote<> server;
     std::vector<std::thread> threads;
     for (int thread = 0; thread < 4; ++thread) {

@@ -188,7 +188,7 @@ TEST_CASE("what is no callback at all is refused when it is compiled", "[remote]
     CHECK_FALSE(std::is_constructible_v<PullCallback<>, decltype(&push_natively)>);
 }
 
-TEST_CASE("a callback hands its future over by moving it, whoever made it", "[remote]") {
+TEST_CASE("a callback hands its future over by moving it, whoever made it", "[remote][threads]") {
     for (const auto policy : {std::launch::async, std::launch::deferred}) {
         const PushCallback<> push = [policy](const Records& records) {
             return std::async(policy, [records] { return push_simply(records).get(); });

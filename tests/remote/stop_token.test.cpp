@@ -84,7 +84,7 @@ TEST_CASE("each source behind a token calls", "[remote]") {
     CHECK(calls == 5);
 }
 
-TEST_CASE("whoever is called sees that a stop was requested", "[remote]") {
+TEST_CASE("whoever is called sees that a stop was requested", "[remote][threads]") {
     const StopSource source;
     const StopToken token = source.token();
     bool was_requested = false;
@@ -110,7 +110,7 @@ TEST_CASE("a source may go before those who wait for it", "[remote]") {
     CHECK(calls == 0);
 }
 
-TEST_CASE("the end of a wait waits for a call that is under way", "[remote]") {
+TEST_CASE("the end of a wait waits for a call that is under way", "[remote][threads]") {
     const StopSource source;
     std::promise<void> entered;
     std::promise<void> leave;
@@ -130,7 +130,7 @@ TEST_CASE("the end of a wait waits for a call that is under way", "[remote]") {
     stopper.join();
 }
 
-TEST_CASE("waits begin and end while others ask to stop", "[remote]") {
+TEST_CASE("waits begin and end while others ask to stop", "[remote][threads]") {
     for (int round = 0; round < 200; ++round) {
         const StopSource source;
         std::atomic<int> calls{0};

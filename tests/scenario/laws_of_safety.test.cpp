@@ -278,7 +278,7 @@ TEST_CASE("a server without versions and times neither resets ours nor undoes an
 
 // 11. No lock is held while a callback, hook or resolver runs.
 
-TEST_CASE("whatever runs during a sync may use the store from any thread", "[scenario]") {
+TEST_CASE("whatever runs during a sync may use the store from any thread", "[scenario][threads]") {
     Server server;
     std::vector<std::string> callers;
     std::unique_ptr<Device> device;

@@ -95,7 +95,7 @@ Json safe_state(const LocalStore<>& store, const Server& server, const std::stri
 
 }  // namespace
 
-TEST_CASE("no edit of eight threads is lost while a ninth syncs", "[scenario]") {
+TEST_CASE("no edit of eight threads is lost while a ninth syncs", "[scenario][threads]") {
     auto disk = std::make_shared<testing::MemoryStorage<>>();
     LocalStore<> store{disk};
     Server server;
@@ -147,7 +147,8 @@ TEST_CASE("no edit of eight threads is lost while a ninth syncs", "[scenario]") 
     CHECK(text_of(LocalStore<>{disk}) == text_of(server));
 }
 
-TEST_CASE("on a disk that fails at times, all that eight threads were told holds", "[scenario]") {
+TEST_CASE("on a disk that fails at times, all that eight threads were told holds",
+          "[scenario][threads]") {
     auto disk = std::make_shared<sync_engine::test::FlakyDisk>();
     LocalStore<> store{disk};
     Server server;
@@ -200,7 +201,8 @@ TEST_CASE("on a disk that fails at times, all that eight threads were told holds
     CHECK(text_of(LocalStore<>{disk}) == text_of(server));
 }
 
-TEST_CASE("two devices that are edited and synced at once agree in the end", "[scenario]") {
+TEST_CASE("two devices that are edited and synced at once agree in the end",
+          "[scenario][threads]") {
     Server server;
     struct Phone {
         LocalStore<> store{};
@@ -237,7 +239,8 @@ TEST_CASE("two devices that are edited and synced at once agree in the end", "[s
     }
 }
 
-TEST_CASE("of many threads that sync at once one does, and the others are told", "[scenario]") {
+TEST_CASE("of many threads that sync at once one does, and the others are told",
+          "[scenario][threads]") {
     LocalStore<> store;
     Server server;
     SyncEngine<> engine{store};

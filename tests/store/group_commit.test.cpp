@@ -40,7 +40,8 @@ SyncRecord<> counter(std::string id, int value) {
 
 }  // namespace
 
-TEST_CASE("writers that come while a commit is at the disk are the next commit", "[store]") {
+TEST_CASE("writers that come while a commit is at the disk are the next commit",
+          "[store][threads]") {
     HeldStore store;
     const auto first = store.begin_at_disk(put("a", "one"));
     const auto second = store.begin(put("b", "one"));
@@ -59,7 +60,7 @@ TEST_CASE("writers that come while a commit is at the disk are the next commit",
     CHECK(ids_of(store->all()) == Ids{"a", "b", "c", "d"});
 }
 
-TEST_CASE("writers that come while a group is at the disk are another group", "[store]") {
+TEST_CASE("writers that come while a group is at the disk are another group", "[store][threads]") {
     HeldStore store;
     store.begin_at_disk(put("a", "one"));
     store.begin(put("b", "one"));
@@ -76,7 +77,7 @@ TEST_CASE("writers that come while a group is at the disk are another group", "[
     CHECK(store.disk->commits() == Commits{{"a"}, {"b", "c"}, {"d", "e"}});
 }
 
-TEST_CASE("an edit returns when it is durable and can be read", "[store]") {
+TEST_CASE("an edit returns when it is durable and can be read", "[store][threads]") {
     HeldStore store;
     const auto first = store.begin_at_disk(put("a", "one"));
     const auto second = store.begin(put("b", "one"));
@@ -95,7 +96,7 @@ TEST_CASE("an edit returns when it is durable and can be read", "[store]") {
     CHECK(store.disk->memory.load().entries.size() == 2);
 }
 
-TEST_CASE("readers do not wait for the disk, and see only what is on it", "[store]") {
+TEST_CASE("readers do not wait for the disk, and see only what is on it", "[store][threads]") {
     HeldStore store;
     store->put(note("a", "one").with_tags({"x"}));
     const auto before = store.picture();
@@ -111,7 +112,7 @@ TEST_CASE("readers do not wait for the disk, and see only what is on it", "[stor
     CHECK(store->state().sequence == 1);
 }
 
-TEST_CASE("a body sees every earlier edit, also one that is not durable yet", "[store]") {
+TEST_CASE("a body sees every earlier edit, also one that is not durable yet", "[store][threads]") {
     HeldStore store;
     store->put_all({counter("n", 0), note("gone", "one")});
     const auto at_disk = store.begin_at_disk([](auto& transaction) {
@@ -139,7 +140,7 @@ TEST_CASE("a body sees every earlier edit, also one that is not durable yet", "[
     CHECK(store.disk->commits() == Commits{{"n", "gone"}, {"n", "gone"}});
 }
 
-TEST_CASE("what a body sees stays as it is until the body ends", "[store]") {
+TEST_CASE("what a body sees stays as it is until the body ends", "[store][threads]") {
     HeldStore store;
     const auto first = store.begin_at_disk(put("a", "one"));
     const auto second = store.begin([&](auto& transaction) {
@@ -155,7 +156,7 @@ TEST_CASE("what a body sees stays as it is until the body ends", "[store]") {
     CHECK(store->get("a").has_value());
 }
 
-TEST_CASE("a writer that is alone commits each edit at once", "[store]") {
+TEST_CASE("a writer that is alone commits each edit at once", "[store][threads]") {
     HeldStore store;
     for (int n = 0; n < 20; ++n) {
         store->put(note("a", std::to_string(n)));
@@ -163,7 +164,7 @@ TEST_CASE("a writer that is alone commits each edit at once", "[store]") {
     }
 }
 
-TEST_CASE("a commit that fails is none for everybody in its group", "[store]") {
+TEST_CASE("a commit that fails is none for everybody in its group", "[store][threads]") {
     HeldStore store;
     store->put(counter("n", 0));
     const auto first = store.begin_at_disk(put("a", "one"));
@@ -185,7 +186,7 @@ TEST_CASE("a commit that fails is none for everybody in its group", "[store]") {
     CHECK(store->state().sequence == 3);
 }
 
-TEST_CASE("a commit that fails takes along what was gathered on top of it", "[store]") {
+TEST_CASE("a commit that fails takes along what was gathered on top of it", "[store][threads]") {
     HeldStore store;
     store->put(counter("n", 0));
     const auto before = store.picture();
@@ -205,7 +206,7 @@ TEST_CASE("a commit that fails takes along what was gathered on top of it", "[st
     CHECK(store->get("b")->data == json{{"text", "two"}});
 }
 
-TEST_CASE("what a body throws undoes its own edits and nobody else's", "[store]") {
+TEST_CASE("what a body throws undoes its own edits and nobody else's", "[store][threads]") {
     HeldStore store;
     store->put(note("a", "one"));
     const auto first = store.begin_at_disk(put("x", "one"));
@@ -225,7 +226,7 @@ TEST_CASE("what a body throws undoes its own edits and nobody else's", "[store]"
     CHECK(ids_of(store->all()) == Ids{"a", "x", "b", "d"});
 }
 
-TEST_CASE("an answer waits for the edits that it rests on", "[store]") {
+TEST_CASE("an answer waits for the edits that it rests on", "[store][threads]") {
     const bool fails = GENERATE(false, true);
     HeldStore store;
     store->put_all({note("a", "one"), note("b", "one")});
@@ -254,7 +255,7 @@ TEST_CASE("an answer waits for the edits that it rests on", "[store]") {
     }
 }
 
-TEST_CASE("what rests on the disk alone does not wait for it", "[store]") {
+TEST_CASE("what rests on the disk alone does not wait for it", "[store][threads]") {
     HeldStore store;
     store->put(note("a", "one"));
     store.begin_at_disk(put("b", "one"));
@@ -271,7 +272,8 @@ TEST_CASE("what rests on the disk alone does not wait for it", "[store]") {
                     std::out_of_range);
 }
 
-TEST_CASE("a body that gathers cannot write to its store but through its transaction", "[store]") {
+TEST_CASE("a body that gathers cannot write to its store but through its transaction",
+          "[store][threads]") {
     HeldStore store;
     const auto first = store.begin_at_disk(put("a", "one"));
     const auto second = store.begin([&](auto& transaction) {
@@ -289,7 +291,7 @@ TEST_CASE("a body that gathers cannot write to its store but through its transac
     CHECK(ids_of(store->all()) == Ids{"a", "b"});
 }
 
-TEST_CASE("a record that is edited twice in a group is stored once", "[store]") {
+TEST_CASE("a record that is edited twice in a group is stored once", "[store][threads]") {
     HeldStore store;
     store->put(counter("n", 0));
     const auto before = store.entry("n");
@@ -307,7 +309,7 @@ TEST_CASE("a record that is edited twice in a group is stored once", "[store]") 
     CHECK(store.entry("n")->sequence > store.entry("a")->sequence);
 }
 
-TEST_CASE("a record that is made and removed in one group was never there", "[store]") {
+TEST_CASE("a record that is made and removed in one group was never there", "[store][threads]") {
     HeldStore store;
     store.begin_at_disk(put("a", "one"));
     store.begin(put("b", "one"));
@@ -321,7 +323,7 @@ TEST_CASE("a record that is made and removed in one group was never there", "[st
     CHECK(store.disk->memory.load().entries.size() == 1);
 }
 
-TEST_CASE("sequences follow the order of the edits, over groups too", "[store]") {
+TEST_CASE("sequences follow the order of the edits, over groups too", "[store][threads]") {
     HeldStore store;
     store.begin_at_disk(put("a", "one"));
     store.begin(put("b", "one"));
@@ -342,7 +344,7 @@ TEST_CASE("sequences follow the order of the edits, over groups too", "[store]")
     CHECK(sequences == std::vector<Sequence>{1, 3, 4, 5});
 }
 
-TEST_CASE("a step finds what had gathered before it", "[store]") {
+TEST_CASE("a step finds what had gathered before it", "[store][threads]") {
     HeldStore store;
     store->put_all({counter("n", 0), counter("m", 0), counter("quiet", 0)});
     Step<json> step;
@@ -372,7 +374,7 @@ TEST_CASE("a step finds what had gathered before it", "[store]") {
     CHECK(store.disk->commits() == Commits{{"n"}, {"m"}, {"quiet"}});
 }
 
-TEST_CASE("a step counts although what had gathered before it failed", "[store]") {
+TEST_CASE("a step counts although what had gathered before it failed", "[store][threads]") {
     HeldStore store;
     store->put(counter("n", 0));
     const auto known = store.entry("n");
@@ -398,7 +400,7 @@ TEST_CASE("a step counts although what had gathered before it failed", "[store]"
     CHECK(store->get("n")->data == 100);
 }
 
-TEST_CASE("a store that is cleared forgets what had gathered before", "[store]") {
+TEST_CASE("a store that is cleared forgets what had gathered before", "[store][threads]") {
     HeldStore store;
     store->put(note("a", "one"));
     const auto first = store.begin_at_disk(put("b", "one"));
@@ -421,7 +423,7 @@ TEST_CASE("a store that is cleared forgets what had gathered before", "[store]")
     CHECK(store.disk->commits() == Commits{{"b"}, {"c"}, {}});
 }
 
-TEST_CASE("a group is heard once a record, in the order of the edits", "[store]") {
+TEST_CASE("a group is heard once a record, in the order of the edits", "[store][threads]") {
     HeldStore store;
     store->put_all({counter("n", 0), note("gone", "one")});
     Ids heard;
@@ -451,7 +453,7 @@ TEST_CASE("a group is heard once a record, in the order of the edits", "[store]"
     CHECK(heard == Ids{"n: 0 to 1", "gone: {\"text\":\"one\"} to -", "n: 1 to 3", "new: - to 1"});
 }
 
-TEST_CASE("a group that failed is not heard", "[store]") {
+TEST_CASE("a group that failed is not heard", "[store][threads]") {
     HeldStore store;
     store->put(counter("n", 0));
     Ids heard;
@@ -470,7 +472,7 @@ TEST_CASE("a group that failed is not heard", "[store]") {
     CHECK(heard == Ids{"0 to 7"});
 }
 
-TEST_CASE("who subscribes while a commit is at the disk hears of it", "[store]") {
+TEST_CASE("who subscribes while a commit is at the disk hears of it", "[store][threads]") {
     HeldStore store;
     const auto first = store.begin_at_disk(put("a", "one"));
     Ids heard;

@@ -116,7 +116,7 @@ void sync(LocalStore<>& store) {
 
 }  // namespace
 
-TEST_CASE("an edit that returned is counted, one that threw is not", "[store]") {
+TEST_CASE("an edit that returned is counted, one that threw is not", "[store][threads]") {
     FlakyStore store;
     for (std::size_t n = 0; n < counters; ++n) {
         while (!store.tries([&] { store->put({.id = counter(n), .data = 0}); })) continue;
@@ -167,7 +167,8 @@ TEST_CASE("an edit that returned is counted, one that threw is not", "[store]") 
     for (const auto& [id, last] : heard) CHECK(last == store->find(id));
 }
 
-TEST_CASE("memory is what is on the disk, also if the store is cleared meanwhile", "[store]") {
+TEST_CASE("memory is what is on the disk, also if the store is cleared meanwhile",
+          "[store][threads]") {
     FlakyStore store;
     std::atomic<std::uint64_t> clears{0};
 

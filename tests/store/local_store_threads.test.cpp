@@ -59,7 +59,7 @@ StoreStatistics counted(const LocalStore<>& store) {
 
 }  // namespace
 
-TEST_CASE("updates from many threads are all there", "[store]") {
+TEST_CASE("updates from many threads are all there", "[store][threads]") {
     TestStore<> store;
     store->put({.id = "shared", .data = 0, .status = SyncStatus::synced, .updated_at = noon});
     std::atomic<int> backwards{0};
@@ -77,7 +77,7 @@ TEST_CASE("updates from many threads are all there", "[store]") {
     CHECK(backwards == 0);
 }
 
-TEST_CASE("indexes and statistics are exact after edits from many threads", "[store]") {
+TEST_CASE("indexes and statistics are exact after edits from many threads", "[store][threads]") {
     TestStore<> store;
     std::atomic<int> broken{0};
 
@@ -140,7 +140,7 @@ TEST_CASE("indexes and statistics are exact after edits from many threads", "[st
     CHECK(store->statistics() == counted(*store));
 }
 
-TEST_CASE("readers see a transaction whole or not at all", "[store]") {
+TEST_CASE("readers see a transaction whole or not at all", "[store][threads]") {
     TestStore<> store;
     store->put({.id = "from", .data = 1000, .updated_at = noon});
     store->put({.id = "to", .data = 0, .updated_at = noon});
@@ -163,7 +163,7 @@ TEST_CASE("readers see a transaction whole or not at all", "[store]") {
     CHECK(store->get("to")->data == editors * edits);
 }
 
-TEST_CASE("sequences name every edit once, also from many threads", "[store]") {
+TEST_CASE("sequences name every edit once, also from many threads", "[store][threads]") {
     TestStore<> store;
 
     run([&](int editor, int n) { store->put(note(std::to_string(editor * edits + n), "one")); },

@@ -183,7 +183,7 @@ TEST_CASE("an edit outlives the power also in a log that a process made that die
     }
 }
 
-TEST_CASE("nobody but its owner may read the file and its log", "[store]") {
+TEST_CASE("nobody but its owner may read the file and its log", "[store][posix]") {
 #ifndef _WIN32
     const TemporaryFolder folder;
     LocalStore<> store{storage(folder / "app.db")};
@@ -209,7 +209,7 @@ TEST_CASE("a second opener is told that the file is open, and the first goes on"
 }
 
 TEST_CASE("a second opener that was refused does not unlock the file for other processes",
-          "[store]") {
+          "[store][posix]") {
 #ifndef _WIN32
     const TemporaryFolder folder;
     const LocalStore<> first{storage(folder / "app.db")};
@@ -444,7 +444,7 @@ TEST_CASE("what many rows hold is read, whatever the sizes of their data", "[sto
 
 // While it is open.
 
-TEST_CASE("a file that is deleted or moved under a store takes no more edits", "[store]") {
+TEST_CASE("a file that is deleted or moved under a store takes no more edits", "[store][posix]") {
     const TemporaryFolder folder;
     for (const char* how : {"deleted", "moved", "replaced"}) {
         CAPTURE(how);
@@ -465,7 +465,7 @@ TEST_CASE("a file that is deleted or moved under a store takes no more edits", "
 }
 
 TEST_CASE("an edit that the disk has no room for is refused whole, and later ones go on",
-          "[store]") {
+          "[store][posix]") {
 #ifndef _WIN32
     const TemporaryFolder folder;
     {
@@ -490,7 +490,7 @@ TEST_CASE("an edit that the disk has no room for is refused whole, and later one
 #endif
 }
 
-TEST_CASE("a file that may not be written is refused", "[store]") {
+TEST_CASE("a file that may not be written is refused", "[store][posix]") {
 #ifndef _WIN32
     const TemporaryFolder folder;
     make_store(folder / "app.db");

@@ -122,7 +122,7 @@ TEST_CASE("a clear names no entry", "[store]") {
     CHECK(watched.last().state.epoch == 1);
 }
 
-TEST_CASE("memory changes after the storage, and readers do not wait for it", "[store]") {
+TEST_CASE("memory changes after the storage, and readers do not wait for it", "[store][threads]") {
     Watched watched;
     auto& store = watched.store;
     store.put(note("a", "one").with_tags({"x"}));

@@ -344,7 +344,8 @@ TEST_CASE("states that a subscriber keeps stay as they were", "[store]") {
     CHECK(line_of(kept[2]) == "a: three to -");
 }
 
-TEST_CASE("subscribers are called one at a time and in commit order over threads", "[store]") {
+TEST_CASE("subscribers are called one at a time and in commit order over threads",
+          "[store][threads]") {
     TestStore<> store;
     std::vector<StoreChange<>> heard;  // unguarded: calls that overlap are a race
     const auto subscription =
@@ -369,7 +370,7 @@ TEST_CASE("subscribers are called one at a time and in commit order over threads
     CHECK(heard.back().after->version == 200);
 }
 
-TEST_CASE("in memory, every edit of many threads is heard", "[store]") {
+TEST_CASE("in memory, every edit of many threads is heard", "[store][threads]") {
     LocalStore<> store;
     std::vector<std::uint64_t> heard;  // unguarded: calls that overlap are a race
     const auto subscription = store.subscribe(

@@ -231,7 +231,8 @@ TEST_CASE("a body may write to another store", "[store]") {
     CHECK(other->count() == 1);
 }
 
-TEST_CASE("while a body runs, other threads read at once and write afterwards", "[store]") {
+TEST_CASE("while a body runs, other threads read at once and write afterwards",
+          "[store][threads]") {
     TestStore<> store;
     store->put(note("a", "one"));
     json read_meanwhile;

@@ -167,7 +167,7 @@ TEST_CASE("simple and native callbacks may be mixed", "[sync]") {
     CHECK(shell.store.state().cursor.is_null() != remote.pull.keeps_cursor());
 }
 
-TEST_CASE("deferred and asynchronous futures are waited for", "[sync]") {
+TEST_CASE("deferred and asynchronous futures are waited for", "[sync][threads]") {
     const auto policy = GENERATE(std::launch::deferred, std::launch::async);
     Shell shell{ConflictResolver<>{}, EngineOptions{.executor = inline_executor(), .monotonic = [] {
                                                         return std::chrono::nanoseconds{0};

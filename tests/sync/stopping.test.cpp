@@ -167,7 +167,7 @@ TEST_CASE("a stop inside a hook ends the sync before the next call", "[sync]") {
     CHECK(shell.server.push_calls() == 0);
 }
 
-TEST_CASE("a stop ends the wait for a future that never gets ready", "[sync]") {
+TEST_CASE("a stop ends the wait for a future that never gets ready", "[sync][threads]") {
     Shell shell{ConflictResolver<>{}, EngineOptions{.poll_interval = 0ms}};
     shell.edit("a", 1);
     Silence silence;
@@ -229,7 +229,7 @@ TEST_CASE("a push that was cut off by a stop is recognised when it comes back", 
     shell.check_equal();
 }
 
-TEST_CASE("the destructor stops a running sync and waits for its end", "[sync]") {
+TEST_CASE("the destructor stops a running sync and waits for its end", "[sync][threads]") {
     LocalStore<> store;
     store.put({.id = "a", .data = 1});
     Silence silence;
@@ -247,7 +247,7 @@ TEST_CASE("the destructor stops a running sync and waits for its end", "[sync]")
     CHECK(store.pending().size() == 1);
 }
 
-TEST_CASE("the destructor waits for a sync on somebody else's thread", "[sync]") {
+TEST_CASE("the destructor waits for a sync on somebody else's thread", "[sync][threads]") {
     LocalStore<> store;
     Silence silence;
     std::thread thread;
