@@ -280,26 +280,26 @@ template <class Object>
 }
 
 /// The string at a key that has to be there.
-template <class Object>
+template <class Object = nlohmann::json>
 [[nodiscard]] std::string read_string(const Object& json, const char* key) {
     return as_string(require(json, key), key);
 }
 
 /// The string at a key, or `otherwise` where the key is absent.
-template <class Object>
+template <class Object = nlohmann::json>
 [[nodiscard]] std::string read_string(const Object& json, const char* key, std::string otherwise) {
     const nlohmann::json* value = find(json, key);
     return value == nullptr ? otherwise : as_string(*value, key);
 }
 
 /// The whole number at a key that has to be there; nothing is rounded, wrapped or converted.
-template <class Object>
+template <class Object = nlohmann::json>
 [[nodiscard]] std::uint64_t read_count(const Object& json, const char* key) {
     return as_count(require(json, key), key);
 }
 
 /// The whole number at a key, or `otherwise` where the key is absent.
-template <class Object>
+template <class Object = nlohmann::json>
 [[nodiscard]] std::uint64_t read_count(const Object& json, const char* key,
                                        std::uint64_t otherwise) {
     const nlohmann::json* value = find(json, key);
@@ -307,7 +307,7 @@ template <class Object>
 }
 
 /// The time at a key, or `otherwise` where the key is absent or null.
-template <class Object>
+template <class Object = nlohmann::json>
 [[nodiscard]] Timestamp read_time(const Object& json, const char* key, Timestamp otherwise) {
     const nlohmann::json* value = find(json, key);
     if (value == nullptr || value->is_null()) return otherwise;
