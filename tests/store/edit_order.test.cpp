@@ -50,7 +50,7 @@ TEST_CASE("edits are visited oldest first, in whatever order they came", "[store
 
 TEST_CASE("an edit that is forgotten is not visited, and may come back", "[store]") {
     EditOrder order;
-    for (const Sequence sequence : {1U, 2U, 3U, 4U, 5U}) order.add(sequence, sequence * 10);
+    for (const std::size_t edit : {1U, 2U, 3U, 4U, 5U}) order.add(edit, edit * 10);
     order.erase(2);
     CHECK(places_of(order) == Places{10, 30, 40, 50});
 

@@ -476,7 +476,7 @@ TEST_CASE("an edit that the disk has no room for is refused whole, and later one
         const auto previous = std::signal(SIGXFSZ, SIG_IGN);
         rlimit limit{};
         REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-        const rlimit small{used + 8192, limit.rlim_max};
+        const rlimit small{static_cast<rlim_t>(used + 8192), limit.rlim_max};
         REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
         CHECK_THROWS_AS(store.put(note("large", std::string(100'000, 'x'))), StorageError);
         REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
