@@ -77,8 +77,9 @@ public:
         const auto offset = read_offset();
         if (at_ < text_.size()) refuse("unexpected text after the time");
 
-        const auto utc_minute =
-            day + std::chrono::hours{hour} + std::chrono::minutes{minute} - offset;
+        // In seconds, because a count of minutes may have 32 bits, which the year 6053 fills.
+        const auto utc_minute = std::chrono::sys_seconds{day} + std::chrono::hours{hour} +
+                                std::chrono::minutes{minute} - offset;
         if (second == 60 && !is_last_of_day(utc_minute)) {
             refuse("second 60 exists only at 23:59:60 UTC");
         }
@@ -88,9 +89,7 @@ public:
     }
 
 private:
-    using Minutes = std::chrono::sys_time<std::chrono::minutes>;
-
-    static bool is_last_of_day(Minutes minute) {
+    static bool is_last_of_day(std::chrono::sys_seconds minute) {
         const auto of_day = minute - std::chrono::floor<std::chrono::days>(minute);
         return of_day == std::chrono::hours{24} - std::chrono::minutes{1};
     }
