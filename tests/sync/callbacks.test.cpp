@@ -232,7 +232,7 @@ TEST_CASE("an ack that arrives after its time-out is ignored, and the edit goes 
     shell.check_equal();
 }
 
-TEST_CASE("a time-out of zero or less waits for ever", "[sync]") {
+TEST_CASE("a time-out of zero or less waits for ever", "[sync][threads]") {
     Shell shell;
     std::promise<PullPage<>> slow;
     std::size_t looks = 0;

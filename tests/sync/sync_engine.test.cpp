@@ -32,7 +32,7 @@ using ::test::Wire;
 
 // Where a sync runs.
 
-TEST_CASE("an engine without an executor syncs on a thread of its own", "[sync]") {
+TEST_CASE("an engine without an executor syncs on a thread of its own", "[sync][threads]") {
     Shell shell{ConflictResolver<>{}, EngineOptions{}};
     std::thread::id thread;
     shell.edit("a", 1);

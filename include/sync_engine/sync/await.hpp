@@ -87,8 +87,8 @@ struct Awaiter {
             if (!can_wait) {
                 ParkingLot::instance().park(std::move(future));
                 throw TimedOut(
-                    "the callback returned a future that is not ready, and without "
-                    "threads nothing can make it so; use make_ready_future");
+                    "the callback was not ready within its call, and without threads nothing "
+                    "makes a future ready later; use make_ready_future");
             }
             const auto waited = monotonic() - began;
             if (stop.stop_requested()) {
