@@ -93,10 +93,10 @@ public:
     [[nodiscard]] const Entry<Data>& operator*() const noexcept { return *entry_; }
     [[nodiscard]] const Entry<Data>* operator->() const noexcept { return entry_.get(); }
 
-    /// The entry for whoever made it, and then for the commit that stamps it; nobody else has it.
+    /// The entry for whoever made it, and then for the commit that stamps it.
     [[nodiscard]] Entry<Data>& draft() const noexcept { return *entry_; }
 
-    /// The entry for everybody, once nothing is to be changed any more.
+    /// The entry for everybody else, who see those stamps, and no change after them.
     [[nodiscard]] EntryPtr<Data> entry() const noexcept { return entry_; }
 
 private:
