@@ -39,6 +39,9 @@ struct EngineOptions {
     std::chrono::milliseconds poll_interval{10};
     /// The longest that a remote may ask us to wait; a broken one may say years.
     std::chrono::milliseconds max_retry_after = std::chrono::hours{1};
+    /// Whether a future may become ready while it is waited for. If not, one that is not ready is
+    /// given up at once; a simulation whose time passes by looking at its clock can always wait.
+    bool can_wait = has_threads;
 };
 
 }  // namespace sync_engine

@@ -104,7 +104,8 @@ public:
           await_{.stop = job_.stop,
                  .timeout = job_.options.callback_timeout,
                  .poll = engine.poll_interval,
-                 .monotonic = engine.monotonic} {}
+                 .monotonic = engine.monotonic,
+                 .can_wait = engine.can_wait} {}
 
     /// Runs the cycle to its end. Throws only what the store throws.
     [[nodiscard]] SyncResult run() {

@@ -89,6 +89,7 @@ template <class Data>
     setup.retry.max_attempts = attempts.at(choices.below(3));
     setup.retry.jitter = choices.below(2) == 1 ? 1.0 : 0.0;
     setup.engine.executor = inline_executor();
+    setup.engine.can_wait = true;
     setup.engine.poll_interval = std::chrono::milliseconds{0};
     return setup;
 }
