@@ -91,8 +91,10 @@ cross() {
         "${@:4}"
 }
 
-# The same for a Linux of Debian's: debian TRIPLET EMULATOR
+# The same for a Linux of Debian's: debian TRIPLET EMULATOR. What GCC says of ABIs before its seventh
+# version is about nothing here.
 debian() {
     sysroot "$1-gcc" "$1-ar"
-    cross Linux "$1-g++" "$2;-L;/usr/$1" -DCMAKE_SYSTEM_PROCESSOR="${1%%-*}"
+    cross Linux "$1-g++" "$2;-L;/usr/$1" -DCMAKE_SYSTEM_PROCESSOR="${1%%-*}" \
+        -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g0 -Wno-psabi'
 }
