@@ -533,7 +533,7 @@ int main(int argc, char** argv) {
         report_growth("nlohmann::json", trees.front(), trees.back());
     }
     if (!is_gate) {
-        std::printf("\nstruct, %zu records, us\n", counts.back());
+        std::printf("\nstruct, beside a reader, %zu records, us\n", counts.back());
         Work<Note>{counts.back()}.readers();
     }
     for (const auto& work : measuring.too_slow) std::printf("TOO SLOW: %s\n", work.c_str());
