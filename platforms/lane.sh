@@ -36,10 +36,11 @@ try() {
 
 # Which compiler, how many tests passed, and the hash.
 result() {
-    local log=$build/Testing/Temporary/LastTest.log compiler hash cases
+    local log compiler hash cases
+    log=$(sed 's/\x1b\[[0-9;]*m//g' "$build/Testing/Temporary/LastTest.log")  # without colours
     compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
-    cases=$(sed -n 's/^All tests passed (.* in \([0-9]*\) test case.*/\1/p' "$log" | paste -sd+)
-    hash=$(sed -n 's/^the hash of the first 300 seeds is \([0-9a-f]*\).*/\1/p' "$log")
+    cases=$(sed -n 's/^All tests passed (.* in \([0-9]*\) test case.*/\1/p' <<<"$log" | paste -sd+)
+    hash=$(sed -n 's/^the hash of the first 300 seeds is \([0-9a-f]*\).*/\1/p' <<<"$log")
     [[ -n $hash ]]
     echo "RESULT: $lane | $("$compiler" --version | sed -n 1p) | $((cases)) | $hash"
 }
