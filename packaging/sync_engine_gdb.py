@@ -93,7 +93,7 @@ class LocalStorePrinter:
 
     def to_string(self):
         statistics = self.table["statistics_"]
-        dirty = self.table["dirty_"]["_M_t"]["_M_impl"]["_M_node_count"]
+        dirty = self.table["dirty_"]["size_"]
         return (
             f"LocalStore of {int(statistics['total'])} records, "
             f"{int(dirty)} dirty, {int(statistics['conflicted'])} conflicted"
