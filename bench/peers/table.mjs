@@ -71,7 +71,7 @@ const table = [
     [
         `${records} records; us`,
         'ours',
-        ...Object.values(packages).map((name) => `${name} ${dependencies[name]}`),
+        ...Object.entries(packages).map(([peer, name]) => `${peer} ${dependencies[name]}`),
     ],
 ]
 for (const row of Object.keys(rows)) {
