@@ -168,6 +168,28 @@ TEST_CASE("an edit that failed can be made again", "[store]") {
     }
 }
 
+TEST_CASE("a step that failed can be tried again, and its edit is none that was made meanwhile",
+          "[store]") {
+    TestStore<> store;
+    store.pull(note("a", "base"));
+    Step<json> step;
+    const auto known = store.entry("a");
+    const auto theirs = rules::remote_state(note("a", "theirs", 3));
+    step.decisions.push_back(
+        {.id = "a",
+         .expected = known->generation,
+         .outcome = rules::settled(*known, theirs, note("a", "merged", 2), store.moment())});
+
+    store.disk->fail_next();
+    CHECK_THROWS_AS(store->apply(step), StorageError);
+    store->put(note("b", "meanwhile"));
+    CHECK(store->apply(step).moved.empty());
+
+    REQUIRE(ids_of(store->read_dirty()) == std::vector<std::string>{"b", "a"});
+    CHECK(store.entry("a")->sequence == store.entry("b")->sequence + 1);
+    CHECK(store->state().sequence == store.entry("a")->sequence);
+}
+
 TEST_CASE("what memory shows after an edit is what the disk gives back", "[store]") {
     for (const auto& edit : edits()) {
         CAPTURE(edit.name);

@@ -39,12 +39,10 @@ public:
     }
 
     friend nlohmann::json* find(RecordMembers& members, std::string_view key) {
-        const auto at = place_of(key);
-        const bool is_there = at < names.size() && members.is_there_[at];
-        return is_there ? &members.values_[at] : nullptr;
+        return members.has(key) ? &members.values_[place_of(key)] : nullptr;
     }
     friend const nlohmann::json* find(const RecordMembers& members, std::string_view key) {
-        return find(const_cast<RecordMembers&>(members), key);
+        return members.has(key) ? &members.values_[place_of(key)] : nullptr;
     }
 
     /// Begins with the next record.
@@ -57,8 +55,13 @@ private:
     static constexpr std::array<std::string_view, 7> names{
         "data", "id", "revision", "status", "tags", "updatedAt", "version"};
 
+    [[nodiscard]] bool has(std::string_view key) const {
+        const auto at = place_of(key);
+        return at < names.size() && is_there_[at];
+    }
+
     static std::size_t place_of(std::string_view key) {
-        const auto* name = std::find(names.begin(), names.end(), key);
+        const auto name = std::find(names.begin(), names.end(), key);
         return static_cast<std::size_t>(name - names.begin());
     }
 

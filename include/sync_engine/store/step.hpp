@@ -33,7 +33,7 @@ struct CursorMove {
 };
 
 /// One step of a sync: all in one commit (law 6), or, in another epoch or from another cursor,
-/// nothing.
+/// nothing. One whose commit failed may be tried again; one that was committed is of no more use.
 template <class Data>
 struct Step {
     std::optional<std::uint64_t> epoch{};  ///< the one the sync began in, if that matters

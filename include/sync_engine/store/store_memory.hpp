@@ -65,7 +65,12 @@ public:
     /// The three steps of a commit. Throws `StorageError`; then nothing has changed.
     void commit(Commit<Data>&& commit) {
         stamp(commit);
-        persist(commit);
+        try {
+            persist(commit);
+        } catch (...) {
+            unstamp(commit);
+            throw;
+        }
         publish(commit);
     }
 
@@ -141,6 +146,18 @@ private:
             }
         }
         entry.generation = ++generation_;
+    }
+
+    /// Takes back the sequences of a commit that failed: the next edit is given them, and whoever
+    /// made these entries may still have them, and try again.
+    void unstamp(Commit<Data>& commit) const {
+        for (auto& written : commit.edits.written()) {
+            if (!written.outcome || written.outcome->sequence <= state_.sequence) continue;
+            Entry<Data>& entry = written.outcome.draft();
+            const bool has_retry = entry.retry && entry.retry->sequence == entry.sequence;
+            if (has_retry) entry.retry->sequence = next_sequence;
+            entry.sequence = next_sequence;
+        }
     }
 
     std::vector<StoreChange<Data>> changes_of(const Commit<Data>& commit) const {
