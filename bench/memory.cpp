@@ -252,23 +252,25 @@ private:
 
     void pushes() {
         Map map = this->map();
-        compare(
-            "M6 push all, and acknowledge", 0.5, rounds, count_,
-            [&] {
-                std::vector<Plain<Data>> out;
-                return time_of([&] {
-                    for (const auto& [id, record] : map) out.push_back(record);
-                    for (const auto& record : out) map.find(record.id)->second.version++;
-                });
-            },
-            [&] {
-                const auto device = dirty();
-                Microseconds own{0};
-                const Remote<Data> remote{.push = accepting<Data>(own)};
-                const SyncOptions options{.direction = SyncDirection::push};
-                const auto time = time_of([&] { device->engine.sync(remote, options).get(); });
-                return device->store.pending().empty() ? time - own : Microseconds{0};
+        const auto reference = [&] {
+            std::vector<Plain<Data>> out;
+            return time_of([&] {
+                for (const auto& [id, record] : map) out.push_back(record);
+                for (const auto& record : out) map.find(record.id)->second.version++;
             });
+        };
+        const auto pushed = [&](const auto& accepting) {
+            const auto device = dirty();
+            Microseconds own{0};
+            const Remote<Data> remote{.push = accepting(own)};
+            const SyncOptions options{.direction = SyncDirection::push};
+            const auto time = time_of([&] { device->engine.sync(remote, options).get(); });
+            return device->store.find_pending().empty() ? time - own : Microseconds{0};
+        };
+        compare("M6 push all, and acknowledge", 0.5, rounds, count_, reference,
+                [&] { return pushed(accepting<Data, SharedPushBatch<Data>>); });
+        compare("M6 the same, with copies", 0.5, rounds, count_, reference,
+                [&] { return pushed(accepting<Data, PushBatch<Data>>); });
     }
 
     void pulls() {

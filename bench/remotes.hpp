@@ -74,16 +74,25 @@ template <class Data>
     };
 }
 
-/// Accepts everything; `own` is the time that this takes, which is the callback's.
 template <class Data>
+[[nodiscard]] const std::string& id_of(const SharedChange<Data>& change) {
+    return change.record->id;
+}
+template <class Data>
+[[nodiscard]] const std::string& id_of(const Change<Data>& change) {
+    return change.record.id;
+}
+
+/// Accepts everything; `own` is the time that this takes, which is the callback's.
+template <class Data, class Batch = SharedPushBatch<Data>>
 [[nodiscard]] PushCallback<Data> accepting(Microseconds& own) {
-    return [&own](PushBatch<Data> batch) {
+    return [&own](Batch batch) {
         std::future<PushReport<Data>> answer;
         own += time_of([&] {
             PushReport<Data> report;
             report.reserve(batch.changes.size());
             for (const auto& change : batch.changes) {
-                report.push_back(accepted<Data>(change.record.id, "1"));
+                report.push_back(accepted<Data>(id_of(change), "1"));
             }
             batch.changes.clear();
             answer = make_ready_future(std::move(report));

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -364,6 +365,32 @@ TEST_CASE("a listed conflict that a strategy decides is counted", "[conflict]") 
         CHECK(resolver.resolve(listed, state(2)).data == 1);
         CHECK(resolver.resolved_count() == 1);
     }
+}
+
+TEST_CASE("of shared records a whole winner is answered itself, and counted", "[conflict]") {
+    const auto ours = std::make_shared<const Record>(state({{"n", 1}}, noon + 1s));
+    const auto theirs = std::make_shared<const Record>(state({{"n", 2}}));
+
+    const auto winner_by = [&](const Resolver& resolver) {
+        const auto winner = resolver.resolve(nullptr, ours, theirs);
+        CHECK(resolver.resolved_count() == 1);
+        CHECK(*winner == resolver.resolve(nullptr, *ours, *theirs));
+        return winner;
+    };
+    CHECK(winner_by(Resolver{ConflictStrategy::local_wins}) == ours);
+    CHECK(winner_by(Resolver{ConflictStrategy::latest_wins}) == ours);
+    CHECK(winner_by(Resolver{ConflictStrategy::remote_wins}) == theirs);
+    CHECK(winner_by(Resolver{ConflictStrategy::merge})->data == json{{"n", 1}});
+    CHECK(winner_by(Resolver{[](const Record&, const Record& remote) { return remote; }}) !=
+          theirs);
+
+    const Resolver manual{ConflictStrategy::manual};
+    CHECK(manual.resolve(nullptr, ours, theirs)->status == SyncStatus::conflicted);
+    CHECK(manual.resolved_count() == 0);
+
+    const auto stranger = std::make_shared<const Record>(Record{.id = "other"});
+    CHECK_THROWS_AS((void)Resolver{ConflictStrategy::remote_wins}.resolve(nullptr, ours, stranger),
+                    IdChanged);
 }
 
 TEST_CASE("a resolver decides on many threads at once", "[conflict][threads]") {

@@ -54,6 +54,14 @@ std::future<PushReport<>> push_natively(PushBatch<> batch) {
     return make_ready_future(report);
 }
 
+std::future<PushReport<>> push_shared(SharedPushBatch<> batch) {
+    PushReport<> report;
+    for (const auto& change : batch.changes) {
+        report.push_back(accepted(change.record->id, change.operation_id));
+    }
+    return make_ready_future(report);
+}
+
 std::future<Records> pull_simply() {
     return make_ready_future(Records{{.id = "a"}});
 }
@@ -119,7 +127,7 @@ void check_native_pull(Callback callback) {
 
 }  // namespace
 
-TEST_CASE("push takes either form from any kind of callable", "[remote]") {
+TEST_CASE("push takes each form from any kind of callable", "[remote]") {
     check_simple_push(&push_simply);
     check_simple_push([](Records records) { return push_simply(std::move(records)); });
     check_simple_push([](const Records& records) { return push_simply(records); });
@@ -130,6 +138,43 @@ TEST_CASE("push takes either form from any kind of callable", "[remote]") {
     check_native_push([](const PushBatch<>& batch) { return push_natively(batch); });
     check_native_push(PushCallback<>::Native{push_natively});
     check_native_push(PushObject{});
+
+    check_native_push(&push_shared);
+    check_native_push([](SharedPushBatch<> batch) { return push_shared(std::move(batch)); });
+    check_native_push([](const SharedPushBatch<>& batch) { return push_shared(batch); });
+    check_native_push(PushCallback<>::Shared{push_shared});
+}
+
+TEST_CASE("a batch comes in the form of the callback, whole", "[remote]") {
+    PushBatch<> sent = batch_of({"a", "b"});
+    sent.changes[0].base = SyncRecord<>{.id = "a", .data = "base"};
+    sent.changes[1].attempt = 3;
+    PushBatch<> copied;
+    SharedPushBatch<> seen;
+    const PushCallback<> native = [&](PushBatch<> batch) {
+        copied = batch;
+        return push_natively(std::move(batch));
+    };
+    const PushCallback<> reading = [&](SharedPushBatch<> batch) {
+        seen = batch;
+        return push_shared(std::move(batch));
+    };
+
+    (void)reading(sent, get);
+    (void)native.share(seen, get);
+
+    REQUIRE(seen.changes.size() == 2);
+    REQUIRE(copied.changes.size() == 2);
+    for (std::size_t n = 0; n < 2; ++n) {
+        CHECK(copied.changes[n].record == sent.changes[n].record);
+        CHECK(copied.changes[n].base == sent.changes[n].base);
+        CHECK(copied.changes[n].operation_id == sent.changes[n].operation_id);
+        CHECK(copied.changes[n].attempt == sent.changes[n].attempt);
+    }
+
+    const auto* first = seen.changes[0].record.get();
+    (void)reading.share(seen, get);
+    CHECK(seen.changes[0].record.get() == first);
 }
 
 TEST_CASE("pull takes either form from any kind of callable", "[remote]") {
@@ -155,6 +200,7 @@ TEST_CASE("nothing to call makes an empty callback", "[remote]") {
     CHECK_FALSE(PushCallback<>{});
     CHECK_FALSE(PushCallback<>{PushCallback<>::Simple{}});
     CHECK_FALSE(PushCallback<>{PushCallback<>::Native{}});
+    CHECK_FALSE(PushCallback<>{PushCallback<>::Shared{}});
     CHECK_FALSE(PushCallback<>{static_cast<decltype(&push_simply)>(nullptr)});
     CHECK_FALSE(PushCallback<>{static_cast<decltype(&push_natively)>(nullptr)});
 

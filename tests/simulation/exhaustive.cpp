@@ -207,15 +207,16 @@ private:
         device.sync->step();
     }
 
-    void plain_push(Device& device, const std::vector<Change<Json>>& changes, bool is_answered) {
+    void plain_push(Device& device, const std::vector<SharedChange<Json>>& changes,
+                    bool is_answered) {
         for (const auto& change : changes) {
-            const auto& [id, revision] = std::tie(change.record.id, change.record.revision);
+            const auto& [id, revision] = std::tie(change.record->id, change.record->revision);
             // The n-th write of the real server has the revision "rn".
             const auto base = revision.empty() ? 0 : std::strtoull(&revision[1], nullptr, 10);
             const bool is_stored =
-                plain_server_.push(id, content_of(&change.record), base, change.operation_id);
+                plain_server_.push(id, content_of(change.record.get()), base, change.operation_id);
             if (!is_answered) continue;
-            device.news[id] = is_stored ? plain::Row{content_of(&change.record),
+            device.news[id] = is_stored ? plain::Row{content_of(change.record.get()),
                                                      plain_server_.operations[change.operation_id]}
                                         : plain_server_.rows[id];
         }
@@ -227,11 +228,13 @@ private:
         std::map<std::string, plain::Content> staged;
         std::map<std::string, std::uint64_t> generations;
         for (const auto& decision : step.decisions) {
-            const auto before = device.store->read({decision.id}).front();
-            generations[decision.id] = before ? before->generation : 0;
-            if (!decision.outcome || !before || device.news.contains(decision.id)) continue;
-            if (attempts(*decision.outcome) > attempts(*before)) {
-                staged[decision.id] = content_of(decision.outcome->sent.back().record.get());
+            const std::string id{decision.id()};
+            const auto& outcome = decision.written.outcome;
+            const auto before = device.store->read({id}).front();
+            generations[id] = before ? before->generation : 0;
+            if (!outcome || !before || device.news.contains(id)) continue;
+            if (attempts(*outcome) > attempts(*before)) {
+                staged[id] = content_of(outcome->sent.back().record.get());
             }
         }
         device.sync->step();

@@ -21,8 +21,7 @@ plant("a change without an answer counts as accepted" sync/push_call.hpp
     [[            if (PLANTED) {
                 const auto& each = sent_[place];
                 judged.news.push_back(
-                    {each.candidate.id,
-                     PushAccepted<Data>{each.edit().operation_id, each.edit().record, {}}});
+                    {each.candidate.id, PushAccepted<Data>{{each.staged, &each.edit()}, {}}});
                 continue;
             }
             judged.news.push_back(
@@ -68,8 +67,8 @@ plant("a retry after a restart has a new operation id" sync/news.hpp
     [[    if (!failed.operation_id.empty()) state.operation_id = failed.operation_id;]]
     [[    if (!PLANTED && !failed.operation_id.empty()) state.operation_id = failed.operation_id;]])
 plant("an operation id names the record and not the edit" sync/news.hpp
-    [[    return store_id + "-" + std::to_string(entry.sequence);]]
-    [[    return store_id + "-" + (PLANTED ? entry.local->id : std::to_string(entry.sequence));]])
+    [[    return id.append(std::to_string(entry.sequence));]]
+    [[    return id.append(PLANTED ? entry.local->id : std::to_string(entry.sequence));]])
 plant("an operation id is used again after a restore" store/store_memory.hpp
     [[        state_.store_id = std::move(store_id);]]
     [[        if (!PLANTED || state_.store_id.empty()) state_.store_id = std::move(store_id);]])
@@ -133,9 +132,10 @@ plant("a hook is called under a lock" sync/sync_run.hpp
                     tell(question);
                 }]])
 plant("push is called under a lock" sync/sync_run.hpp
-    [[            return ReportArrived<Data>{push.number, job_.remote.push(std::move(batch), await)};]]
+    [[            return ReportArrived<Data>{push.number,
+                                       job_.remote.push.share(std::move(batch), await)};]]
     [[            PushReport<Data> report;
-            const auto send = [&](auto&) { report = job_.remote.push(std::move(batch), await); };
+            const auto send = [&](auto&) { report = job_.remote.push.share(std::move(batch), await); };
             if (PLANTED) {
                 store_.transact(send);
             } else {
@@ -148,15 +148,17 @@ plant("a winner is not stamped" store/sync_rules.hpp
 plant("a winner that the remote has is pushed" store/sync_rules.hpp
     [[    if (same_content(winner, *theirs)) return]]
     [[    if (!PLANTED && same_content(winner, *theirs)) return]])
+plant("a winner that the remote has is pushed" store/sync_rules.hpp
+    [[    if (is_theirs) return]]
+    [[    if (!PLANTED && is_theirs) return]])
 plant("a rebased edit keeps its old revision" store/sync_rules.hpp
     [[ edit.status = status_of_edit(entry);
     edit.revision =]]
     [[ edit.status = status_of_edit(entry);
     if (!PLANTED) edit.revision =]])
 plant("a resolver that throws loses the remote's state" sync/news.hpp
-    [[        is_undecided ? rules::waiting(]]
-    [[        PLANTED && !winner ? Outcome<Data>{entry}
-        : is_undecided     ? rules::waiting(]])
+    [[    Outcome<Data> outcome = is_undecided]]
+    [[    Outcome<Data> outcome = PLANTED && !winner ? Outcome<Data>{entry} : is_undecided]])
 plant("a resolver that throws drops the other conflicts of the page" sync/settlement.hpp
     [[        Dispute dispute = std::move(disputes_[asked_++]);]]
     [[        Dispute dispute = std::move(disputes_[asked_++]);
@@ -204,11 +206,13 @@ plant("of several rows of a record the first one counts" sync/page_news.hpp
 
 # Deletions.
 plant("a tombstone is dropped as soon as it is pushed" store/local_store.hpp
-    [[                    commit.edits.write(decision.id, std::move(decision.outcome));]]
-    [[                    if (PLANTED && decision.outcome && decision.outcome->is_husk()) {
-                        decision.outcome = std::nullopt;
+    [[                    commit.edits.write(std::move(decision.written));]]
+    [[                    auto& [outcome, forgotten] = decision.written;
+                    if (PLANTED && outcome && outcome->is_husk()) {
+                        forgotten = outcome->local->id;
+                        outcome = std::nullopt;
                     }
-                    commit.edits.write(decision.id, std::move(decision.outcome));]])
+                    commit.edits.write(std::move(decision.written));]])
 plant("a husk is dropped too early" store/local_store.hpp
     [[            if (age <= options_.tombstone_horizon) break;]]
     [[            if (!PLANTED && age <= options_.tombstone_horizon) break;]])

@@ -350,9 +350,9 @@ TEST_CASE("a step finds what had gathered before it", "[store][threads]") {
     Step<json> step;
     for (const auto* id : {"n", "m", "quiet"}) {
         const auto known = store.entry(id);
-        step.decisions.push_back({.id = id,
-                                  .expected = known->generation,
-                                  .outcome = rules::taken(&*known, counter(id, 100), noon)});
+        step.decisions.push_back(
+            {.expected = known->generation,
+             .written = {.outcome = rules::taken(&*known, counter(id, 100), noon)}});
     }
     step.cursor = CursorMove{nullptr, 1};
     store.begin_at_disk(count_up("n"));
@@ -384,9 +384,9 @@ TEST_CASE("a step counts although what had gathered before it failed", "[store][
     auto applied = std::async(std::launch::async, [&] {
         begins.set_value();
         Step<json> step;
-        step.decisions.push_back({.id = "n",
-                                  .expected = known->generation,
-                                  .outcome = rules::taken(&*known, counter("n", 100), noon)});
+        step.decisions.push_back(
+            {.expected = known->generation,
+             .written = {.outcome = rules::taken(&*known, counter("n", 100), noon)}});
         return store->apply(std::move(step));
     });
     begins.get_future().wait();

@@ -105,7 +105,7 @@ const std::vector<Edit>& edits() {
              const auto known = store.entry("clean");
              Step<json> step;
              step.decisions.push_back(
-                 {.id = "clean", .expected = known->generation, .outcome = {}});
+                 {.expected = known->generation, .written = {.forgotten = "clean"}});
              step.cursor = CursorMove{nullptr, 1};
              step.remote_name = "server";
              step.health = RemoteHealth{.failures = 1};
@@ -176,9 +176,9 @@ TEST_CASE("a step that failed can be tried again, and its edit is none that was 
     const auto known = store.entry("a");
     const auto theirs = rules::remote_state(note("a", "theirs", 3));
     step.decisions.push_back(
-        {.id = "a",
-         .expected = known->generation,
-         .outcome = rules::settled(*known, theirs, note("a", "merged", 2), store.moment())});
+        {.expected = known->generation,
+         .written = {.outcome =
+                         rules::settled(*known, theirs, note("a", "merged", 2), store.moment())}});
 
     store.disk->fail_next();
     CHECK_THROWS_AS(store->apply(step), StorageError);

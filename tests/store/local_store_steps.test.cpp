@@ -29,9 +29,9 @@ SyncRecord<> deletion(const std::string& id) {
 /// The decision that the remote's state is to be taken, made for the entry as it is now.
 Decision<json> taking(const TestStore<>& store, SyncRecord<> remote) {
     const auto known = store.entry(remote.id);
-    return {.id = remote.id,
-            .expected = known ? known->generation : 0,
-            .outcome = rules::taken(known ? &*known : nullptr, remote, store.clock.now())};
+    return {
+        .expected = known ? known->generation : 0,
+        .written = {.outcome = rules::taken(known ? &*known : nullptr, remote, store.clock.now())}};
 }
 
 }  // namespace
@@ -42,7 +42,8 @@ TEST_CASE("a step is one commit of records, cursor, health and metadata", "[stor
     const auto commits = store.disk->commits();
     Step<json> step;
     step.decisions.push_back(taking(store, note("a", "remote")));
-    step.decisions.push_back({.id = "b", .expected = store.entry("b")->generation, .outcome = {}});
+    step.decisions.push_back(
+        {.expected = store.entry("b")->generation, .written = {.forgotten = "b"}});
     step.cursor = CursorMove{nullptr, {{"page", 1}}};
     step.remote_name = "server";
     step.health = RemoteHealth{.failures = 2, .backoff = {noon, 4s}, .asked = {noon, 9s}};
@@ -185,9 +186,8 @@ TEST_CASE("a remote state can be parked on a record that never stands still", "[
     store.conflict(note("conflicted", "theirs"));
     Step<json> step;
     for (const auto* id : {"a", "unknown", "conflicted"}) {
-        Decision<json> decision{.id = id, .expected = 12345};
-        decision.park = rules::remote_state(note(id, "remote", 7));
-        step.decisions.push_back(std::move(decision));
+        step.decisions.push_back(
+            {.expected = 12345, .park = rules::remote_state(note(id, "remote", 7))});
     }
     step.cursor = CursorMove{nullptr, 1};
 
@@ -330,7 +330,7 @@ TEST_CASE("a horizon without end forgets nothing", "[store]") {
                                     .tombstone_horizon = std::chrono::milliseconds::max()}};
     Step<json> step;
     step.decisions.push_back(
-        {.id = "a", .outcome = rules::taken<json>(nullptr, deletion("a"), noon)});
+        {.written = {.outcome = rules::taken<json>(nullptr, deletion("a"), noon)}});
     store.apply(std::move(step));
     clock.advance(Days{36500});
 

@@ -564,7 +564,7 @@ void make_old_store(const fs::path& file) {
     auto entry = *store.read({"full"}).front();
     entry = rules::staged(entry, "operation");
     entry = rules::waiting(entry, note("full", "theirs", 7), true);
-    store.apply({.decisions = {{.id = "full", .expected = entry.generation, .outcome = entry}}});
+    store.apply({.decisions = {{.expected = entry.generation, .written = {.outcome = entry}}}});
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ using Decide = Outcome<OldNote> (*)(const Entry<OldNote>& known);
 void decide(LocalStore<OldNote>& store, const Decide& rule) {
     const auto entry = *store.read({"a"}).front();
     Step<OldNote> step;
-    step.decisions.push_back({.id = "a", .expected = entry.generation, .outcome = rule(entry)});
+    step.decisions.push_back(
+        {.expected = entry.generation, .written = {.outcome = rule(entry), .forgotten = "a"}});
     REQUIRE(store.apply(std::move(step)).moved.empty());
 }
 

@@ -89,9 +89,9 @@ public:
     StepResult decide(const std::string& id, Rule&& rule) {
         const auto known = entry(id);
         Step<Data> step;
-        step.decisions.push_back({.id = id,
-                                  .expected = known ? known->generation : 0,
-                                  .outcome = rule(known ? &*known : nullptr)});
+        step.decisions.push_back(
+            {.expected = known ? known->generation : 0,
+             .written = {.outcome = rule(known ? &*known : nullptr), .forgotten = id}});
         return store->apply(std::move(step));
     }
 

@@ -106,7 +106,7 @@ public:
     static Event accept(const Push& call) {
         sync_engine::PushReport<Json> report;
         for (const auto& change : call.changes) {
-            report.push_back(sync_engine::accepted<Json>(change.record.id, "r9"));
+            report.push_back(sync_engine::accepted<Json>(change.record->id, "r9"));
         }
         return sync_engine::ReportArrived<Json>{call.number, std::move(report)};
     }
@@ -166,8 +166,8 @@ public:
         std::string line = "push";
         bool is_poisoned = false;
         for (const auto& change : call.changes) {
-            line += " " + change.record.id;
-            is_poisoned = is_poisoned || poison_.find(change.record.id) != std::string::npos;
+            line += " " + change.record->id;
+            is_poisoned = is_poisoned || poison_.find(change.record->id) != std::string::npos;
         }
         asked.push_back(line);
         numbers.push_back(call.number);
@@ -180,9 +180,9 @@ public:
         switch (reading.what) {
             case sync_engine::Reading::listed: {
                 std::string line = "read";
-                for (const auto& id : reading.ids) {
-                    line += " " + id;
-                    const auto found = entries.find(id);
+                for (const auto id : reading.ids) {
+                    line.append(" ").append(id);
+                    const auto found = entries.find(std::string{id});
                     read.entries.push_back(
                         found == entries.end() ? nullptr : std::make_shared<Entry>(found->second));
                 }
@@ -214,14 +214,16 @@ public:
         asked.push_back("resolve " + question.local->id);
         try {
             return sync_engine::Resolved<Json>{
-                resolver.resolve(question.base.get(), *question.local, *question.remote), {}};
+                resolver.resolve(question.base.get(), question.local, question.remote), {}};
         } catch (const std::exception& error) {
-            return sync_engine::Resolved<Json>{std::nullopt, error.what()};
+            return sync_engine::Resolved<Json>{nullptr, error.what()};
         }
     }
     Event perform(sync_engine::CommitStep<Json>& commit) {
         std::string line = "commit";
-        for (const auto& decision : commit.step.decisions) line += " " + decision.id;
+        for (const auto& decision : commit.step.decisions) {
+            line.append(" ").append(decision.id());
+        }
         if (commit.step.cursor) line += " cursor=" + commit.step.cursor->to.dump();
         if (commit.step.health) line += " health";
         if (commit.step.metadata) line += " metadata";
@@ -271,15 +273,17 @@ private:
             return result;
         }
         for (const auto& decision : step.decisions) {
-            const auto known = entries.find(decision.id);
+            const std::string id{decision.id()};
+            const auto& outcome = decision.written.outcome;
+            const auto known = entries.find(id);
             const auto generation = known == entries.end() ? 0 : known->second.generation;
             if (decision.park) {
                 known->second = sync_engine::rules::waiting(known->second, decision.park, false);
                 known->second.generation = ++generation_;
             } else if (generation != decision.expected) {
-                result.moved.push_back(decision.id);
-            } else if (decision.outcome) {
-                Entry entry = *decision.outcome;
+                result.moved.push_back(id);
+            } else if (outcome) {
+                Entry entry = *outcome;
                 if (entry.sequence == sync_engine::next_sequence) {
                     entry.sequence = ++sequence_;
                     if (entry.retry && entry.retry->sequence == sync_engine::next_sequence) {
@@ -287,9 +291,9 @@ private:
                     }
                 }
                 entry.generation = ++generation_;
-                entries.insert_or_assign(decision.id, std::move(entry));
+                entries.insert_or_assign(id, std::move(entry));
             } else {
-                entries.erase(decision.id);
+                entries.erase(id);
             }
         }
         if (step.cursor && result.moved.empty()) state_.cursor = step.cursor->to;

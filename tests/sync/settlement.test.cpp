@@ -62,7 +62,8 @@ News pulled(const std::string& id, const std::string& text, std::uint64_t versio
 }
 
 std::vector<std::string> ids_read(const Asked& action) {
-    return std::get<sync_engine::ReadEntries>(action.value()).ids;
+    const auto& ids = std::get<sync_engine::ReadEntries>(action.value()).ids;
+    return {ids.begin(), ids.end()};
 }
 const sync_engine::ResolveConflict<Json>& question(const Asked& action) {
     return std::get<sync_engine::ResolveConflict<Json>>(action.value());
@@ -71,7 +72,7 @@ const Step& step(const Asked& action) {
     return std::get<sync_engine::CommitStep<Json>>(action.value()).step;
 }
 sync_engine::Resolved<Json> winner(const std::string& id, const std::string& text) {
-    return {state(id, text, 2), {}};
+    return {rules::shared(state(id, text, 2)), {}};
 }
 StepResult moved(std::vector<std::string> ids) {
     return {.superseded = false, .moved = std::move(ids)};
@@ -145,11 +146,11 @@ TEST_CASE("news is read, ruled on and committed in one step with its frame", "[s
     const auto commit = course.entries({std::nullopt, clean("b", 9)});
 
     REQUIRE(step(commit).decisions.size() == 2);
-    CHECK(step(commit).decisions[0].id == "a");
+    CHECK(step(commit).decisions[0].id() == "a");
     CHECK(step(commit).decisions[0].expected == 0);
-    CHECK(step(commit).decisions[0].outcome->local->data == "new");
+    CHECK(step(commit).decisions[0].written.outcome->local->data == "new");
     CHECK(step(commit).decisions[1].expected == 9);
-    CHECK(step(commit).decisions[1].outcome->local->data == "newer");
+    CHECK(step(commit).decisions[1].written.outcome->local->data == "newer");
     CHECK(step(commit).epoch == 4);
     CHECK(step(commit).cursor->to == 2);
 
@@ -193,11 +194,11 @@ TEST_CASE("a winner that is ours stays dirty on top of theirs, and one that is t
     course.resolved(winner("a", "edit"));
     const auto commit = course.resolved(winner("c", "theirs"));
 
-    const auto& ours = step(commit).decisions[0].outcome;
+    const auto& ours = step(commit).decisions[0].written.outcome;
     CHECK(ours->is_dirty());
     CHECK(ours->base->data == "theirs");
     CHECK(ours->local->version == 4);
-    CHECK(step(commit).decisions[1].outcome->is_clean());
+    CHECK(step(commit).decisions[1].written.outcome->is_clean());
     course.committed();
     CHECK(course.settled()[0].effect.conflict);
     CHECK_FALSE(course.settled()[0].effect.pulled);
@@ -208,9 +209,9 @@ TEST_CASE("a resolver that fails parks the remote's state and names the record",
     Course course{{pulled("a", "theirs")}};
     course.entries({edited("a", 5)});
 
-    const auto commit = course.resolved({std::nullopt, "it threw"});
+    const auto commit = course.resolved({nullptr, "it threw"});
 
-    const auto& parked = step(commit).decisions[0].outcome;
+    const auto& parked = step(commit).decisions[0].written.outcome;
     CHECK(parked->is_parked());
     CHECK(parked->theirs->data == "theirs");
     CHECK(parked->local->data == "edit");
@@ -222,11 +223,11 @@ TEST_CASE("a winner left to the user makes a conflict", "[sync]") {
     Course course{{pulled("a", "theirs")}};
     course.entries({edited("a", 5)});
 
-    const auto commit =
-        course.resolved({state("a", "edit", 2).with_status(SyncStatus::conflicted), {}});
+    const auto commit = course.resolved(
+        {rules::shared(state("a", "edit", 2).with_status(SyncStatus::conflicted)), {}});
 
-    CHECK(step(commit).decisions[0].outcome->conflicted);
-    CHECK(step(commit).decisions[0].outcome->local->status == SyncStatus::conflicted);
+    CHECK(step(commit).decisions[0].written.outcome->conflicted);
+    CHECK(step(commit).decisions[0].written.outcome->local->status == SyncStatus::conflicted);
 }
 
 TEST_CASE("records that moved are read and ruled on again, and nobody else", "[sync]") {
@@ -301,7 +302,7 @@ TEST_CASE("what is about to be pushed is staged under the name of its edit", "[s
     Course course{{News{"a", AboutToPush{}}}};
     const auto commit = course.entries({edited("a", 5)});
 
-    const auto& staged = step(commit).decisions[0].outcome->sent;
+    const auto& staged = step(commit).decisions[0].written.outcome->sent;
     REQUIRE(staged.size() == 1);
     CHECK(staged[0].operation_id == "store-7");
     CHECK(staged[0].attempts == 1);
@@ -331,7 +332,7 @@ TEST_CASE("the first absence after our own write marks, the second deletes", "[s
     const auto absent = [](Entry entry) {
         Course course{{News{"a", AbsentRemotely{}}}};
         const auto commit = course.entries({std::move(entry)});
-        return *step(commit).decisions[0].outcome;
+        return *step(commit).decisions[0].written.outcome;
     };
     Entry acknowledged = clean("a", 1);
     acknowledged.pulled_since_ack = false;

@@ -107,7 +107,7 @@ TEST_CASE("a change names its base, its operation and its attempt", "[sync]") {
     REQUIRE(stage.sent.size() == 2);
     const auto& change = stage.sent[1].changes.at(0);
     CHECK(change.base->data == "base");
-    CHECK(change.record.revision == "r1");
+    CHECK(change.record->revision == "r1");
     CHECK(change.operation_id == stage.sent[0].changes.at(0).operation_id);
     CHECK(stage.sent[0].changes.at(0).attempt == 1);
     CHECK(change.attempt == 2);
@@ -313,7 +313,7 @@ CycleStage busy_stage() {
                    complete({stage.remote_state("n", "new", 3)}, 2, false)};
     stage.pushes = {CycleStage::failure(CallError::unknown), [&stage](const auto& call) {
                         sync_engine::PushReport<Json> report{sync_engine::conflict(
-                            stage.remote_state(call.changes.at(0).record.id, "theirs again", 8))};
+                            stage.remote_state(call.changes.at(0).record->id, "theirs again", 8))};
                         return CycleStage::Event{Report{call.number, std::move(report)}};
                     }};
     return stage;

@@ -201,7 +201,7 @@ TEST_CASE("too large or permanent: several are split, a single one is a dead let
     for (int n = 0; n < 4; ++n) {
         stage.pushes.push_back([error](const auto& call) {
             for (const auto& change : call.changes) {
-                if (change.record.id == "x") return CycleStage::failure(error)(call);
+                if (change.record->id == "x") return CycleStage::failure(error)(call);
             }
             return CycleStage::accept(call);
         });
@@ -317,8 +317,8 @@ TEST_CASE("a conflict in a reply is decided at once and its winner pushed again"
     const auto result = stage.run();
 
     CHECK(stage.text("push") == "push a | push a");
-    CHECK(stage.sent[1].changes.at(0).record.revision == "r5");
-    CHECK(stage.sent[1].changes.at(0).record.version == 6);
+    CHECK(stage.sent[1].changes.at(0).record->revision == "r5");
+    CHECK(stage.sent[1].changes.at(0).record->version == 6);
     CHECK(stage.sent[1].changes.at(0).operation_id != stage.sent[0].changes.at(0).operation_id);
     CHECK(result.conflicts == 1);
     CHECK(result.pushed == 1);
@@ -332,7 +332,7 @@ TEST_CASE("rounds that run out are an error on the record and not an attempt", "
     stage.setup.options.max_rounds = 2;
     for (std::uint64_t round = 1; round <= 3; ++round) {
         stage.pushes.push_back([&stage, round](const auto& call) {
-            if (call.changes.at(0).record.id == "b") return CycleStage::accept(call);
+            if (call.changes.at(0).record->id == "b") return CycleStage::accept(call);
             sync_engine::PushReport<Json> report{sync_engine::conflict(
                 stage.remote_state("a", "theirs " + std::to_string(round), 5 + round))};
             return CycleStage::Event{

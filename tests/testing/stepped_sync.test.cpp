@@ -179,7 +179,7 @@ TEST_CASE("a resolver's answer is told, with the question", "[testing]") {
     const auto sync = bench.begin();
     sync->on_resolved = [&](const auto& question, const auto& resolved) {
         told += question.local->data.dump() + question.remote->data.dump() +
-                resolved.winner.value().data.dump();
+                resolved.winner->data.dump();
     };
     Bench::finish(*sync);
 

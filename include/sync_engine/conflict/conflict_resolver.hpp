@@ -60,6 +60,7 @@ template <class Data = nlohmann::json>
 class ConflictResolver {
 public:
     using Record = SyncRecord<Data>;
+    using Shared = std::shared_ptr<const Record>;
     using Function = std::function<Record(const Record*, const Record&, const Record&)>;
 
     /// `latest_wins`.
@@ -104,13 +105,20 @@ public:
     /// `conflicted`. Throws what a custom function throws, and `IdChanged` if it changed the id.
     [[nodiscard]] Record resolve(const Record* base, const Record& local, const Record& remote,
                                  const std::vector<const Record*>& sent = {}) const {
-        Record winner = decide(base, local, remote, sent);
-        if (winner.id != local.id) {
-            throw IdChanged("the conflict resolver changed the id of record " + quoted(local.id) +
-                            " to " + quoted(winner.id) + "; it has to keep it");
+        const Record* side = winning_side(local, remote);
+        return checked(side != nullptr ? *side : decide(base, local, remote, sent), local.id);
+    }
+
+    /// The same for records that are shared: where one of them wins as it is, it is answered itself
+    /// and nothing is copied.
+    [[nodiscard]] Shared resolve(const Record* base, const Shared& local, const Shared& remote,
+                                 const std::vector<const Record*>& sent = {}) const {
+        if (const Record* side = winning_side(*local, *remote)) {
+            (void)checked(*side, local->id);
+            return side == local.get() ? local : remote;
         }
-        if (!is_left_to_user(winner)) resolved_->fetch_add(1);
-        return winner;
+        return std::make_shared<const Record>(
+            checked(decide(base, *local, *remote, sent), local->id));
     }
 
     /// How many conflicts this resolver and its copies have decided.
@@ -127,21 +135,39 @@ private:
                (strategy_ == ConflictStrategy::manual || strategy_ == ConflictStrategy::custom);
     }
 
-    Record decide(const Record* base, const Record& local, const Record& remote,
-                  const std::vector<const Record*>& sent) const {
+    /// The winner, unless it is another record than the one in conflict.
+    template <class Winner>
+    Winner&& checked(Winner&& winner, const std::string& id) const {
+        if (winner.id != id) {
+            throw IdChanged("the conflict resolver changed the id of record " + quoted(id) +
+                            " to " + quoted(winner.id) + "; it has to keep it");
+        }
+        if (!is_left_to_user(winner)) resolved_->fetch_add(1);
+        return std::forward<Winner>(winner);
+    }
+
+    /// The side that wins as a whole; null where the two may come to something new.
+    const Record* winning_side(const Record& local, const Record& remote) const {
         switch (strategy_) {
             case ConflictStrategy::remote_wins:
-                return remote;
+                return &remote;
             case ConflictStrategy::local_wins:
-                return local;
+                return &local;
             case ConflictStrategy::latest_wins:
-                return is_later(local, remote) ? local : remote;
+                return is_later(local, remote) ? &local : &remote;
             case ConflictStrategy::merge:
-                return merged(base, local, remote, sent);
             case ConflictStrategy::manual:
-                return local.with_status(SyncStatus::conflicted);
             case ConflictStrategy::custom:
                 break;
+        }
+        return nullptr;
+    }
+
+    Record decide(const Record* base, const Record& local, const Record& remote,
+                  const std::vector<const Record*>& sent) const {
+        if (strategy_ == ConflictStrategy::merge) return merged(base, local, remote, sent);
+        if (strategy_ == ConflictStrategy::manual) {
+            return local.with_status(SyncStatus::conflicted);
         }
         return custom_(base, local, remote);
     }

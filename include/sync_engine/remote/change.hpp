@@ -6,8 +6,10 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sync_engine {
@@ -28,6 +30,15 @@ struct Change {
     unsigned attempt = 1;
 };
 
+/// The same, with the store's own records, which never change, instead of copies.
+template <class Data = nlohmann::json>
+struct SharedChange {
+    std::shared_ptr<const SyncRecord<Data>> record{};
+    std::shared_ptr<const SyncRecord<Data>> base{};  ///< null: the remote never had the record
+    std::string operation_id{};
+    unsigned attempt = 1;
+};
+
 /// What one push call carries.
 template <class Data = nlohmann::json>
 struct PushBatch {
@@ -36,5 +47,42 @@ struct PushBatch {
     /// A push that takes long should look at it now and then and give up when it stops.
     StopToken stop{};
 };
+
+/// What one push call carries to a remote that only reads the records.
+template <class Data = nlohmann::json>
+struct SharedPushBatch {
+    std::vector<SharedChange<Data>> changes{};
+    StopToken stop{};
+};
+
+/// A batch whose records are to be shared from now on.
+template <class Data>
+[[nodiscard]] SharedPushBatch<Data> shared(PushBatch<Data> batch) {
+    using Record = SyncRecord<Data>;
+    SharedPushBatch<Data> shared{.changes = {}, .stop = std::move(batch.stop)};
+    for (auto& change : batch.changes) {
+        shared.changes.push_back(
+            {.record = std::make_shared<const Record>(std::move(change.record)),
+             .operation_id = std::move(change.operation_id),
+             .attempt = change.attempt});
+        if (!change.base) continue;
+        shared.changes.back().base = std::make_shared<const Record>(std::move(*change.base));
+    }
+    return shared;
+}
+
+/// The batch with copies of the records, which are the callee's to change.
+template <class Data>
+[[nodiscard]] PushBatch<Data> copy_of(SharedPushBatch<Data> batch) {
+    PushBatch<Data> copy{.changes = {}, .stop = std::move(batch.stop)};
+    copy.changes.reserve(batch.changes.size());
+    for (auto& change : batch.changes) {
+        copy.changes.push_back({.record = *change.record,
+                                .operation_id = std::move(change.operation_id),
+                                .attempt = change.attempt});
+        if (change.base) copy.changes.back().base = *change.base;
+    }
+    return copy;
+}
 
 }  // namespace sync_engine

@@ -78,7 +78,9 @@ public:
     /// The callbacks for `SyncEngine::sync`.
     [[nodiscard]] Remote<Data> remote() {
         Remote<Data> callbacks;
-        callbacks.push = [this](PushBatch<Data> batch) { return make_ready_future(push(batch)); };
+        callbacks.push = [this](const SharedPushBatch<Data>& batch) {
+            return make_ready_future(push(batch));
+        };
         callbacks.pull = [this](PullRequest request) { return make_ready_future(pull(request)); };
         callbacks.name = options_.name.empty() ? client_.place() : options_.name;
         return callbacks;
@@ -108,8 +110,11 @@ public:
     }
 
     /// One push: a verdict for each change. Throws a `RemoteError` where the whole call failed.
-    [[nodiscard]] PushReport<Data> push(const PushBatch<Data>& batch) {
+    [[nodiscard]] PushReport<Data> push(const SharedPushBatch<Data>& batch) {
         return couchdb::Pushing<Data>{couchdb::Bulk{client_, batch.stop}}.push(batch.changes);
+    }
+    [[nodiscard]] PushReport<Data> push(PushBatch<Data> batch) {
+        return push(shared(std::move(batch)));
     }
 
     /// One page of the feed. Throws a `RemoteError` where it cannot be had.

@@ -36,12 +36,25 @@ bool is_empty(const Callback& callback) {
     }
 }
 
+template <class Callback, class Data>
+concept PushesSimply = Calls<Callback, std::vector<std::string>, std::vector<SyncRecord<Data>>>;
+template <class Callback, class Data>
+concept PushesNatively = Calls<Callback, PushReport<Data>, PushBatch<Data>>;
+template <class Callback, class Data>
+concept PushesShared = Calls<Callback, PushReport<Data>, SharedPushBatch<Data>>;
+
+template <class Callback, class Data>
+concept PullsSimply = Calls<Callback, std::vector<SyncRecord<Data>>>;
+template <class Callback, class Data>
+concept PullsNatively = Calls<Callback, PullPage<Data>, PullRequest>;
+
 }  // namespace detail
 
-/// A push callback in either form; made from any callable with the right signature.
+/// A push callback in one of three forms; made from any callable with the right signature.
 ///
 /// Simple: `std::future<std::vector<std::string>>(std::vector<SyncRecord<Data>>)`, the ids that the
-/// remote accepted. Native: `std::future<PushReport<Data>>(PushBatch<Data>)`. Name the parameter
+/// remote accepted. Native: `std::future<PushReport<Data>>(PushBatch<Data>)`. Shared, the native
+/// one without copies: `std::future<PushReport<Data>>(SharedPushBatch<Data>)`. Name the parameter
 /// type in a lambda: one that takes `auto` is tried as the simple form.
 template <class Data = nlohmann::json>
 class PushCallback {
@@ -49,34 +62,36 @@ public:
     using Simple =
         std::function<std::future<std::vector<std::string>>(std::vector<SyncRecord<Data>>)>;
     using Native = std::function<std::future<PushReport<Data>>(PushBatch<Data>)>;
+    using Shared = std::function<std::future<PushReport<Data>>(SharedPushBatch<Data>)>;
 
     PushCallback() = default;
     PushCallback(std::nullptr_t) {}  // NOLINT(google-explicit-constructor): no callback
 
-    template <class Callback>
-    requires(!std::same_as<std::remove_cvref_t<Callback>, PushCallback>) &&
-        detail::Calls<std::remove_cvref_t<Callback>, std::vector<std::string>,
-                      std::vector<SyncRecord<Data>>> PushCallback(Callback&& callback) {
-        if (!detail::is_empty(callback)) form_ = Simple(std::forward<Callback>(callback));
-    }
-
-    template <class Callback>
-    requires(!std::same_as<std::remove_cvref_t<Callback>, PushCallback>) &&
-        (!detail::Calls<std::remove_cvref_t<Callback>, std::vector<std::string>,
-                        std::vector<SyncRecord<Data>>>)&&detail::
-            Calls<std::remove_cvref_t<Callback>, PushReport<Data>, PushBatch<Data>> PushCallback(
-                Callback&& callback) {
-        if (!detail::is_empty(callback)) form_ = Native(std::forward<Callback>(callback));
+    template <class Callback, class Called = std::remove_cvref_t<Callback>>
+    requires(!std::same_as<Called, PushCallback> &&
+             (detail::PushesSimply<Called, Data> || detail::PushesNatively<Called, Data> ||
+              detail::PushesShared<Called, Data>)) PushCallback(Callback&& callback) {
+        if (detail::is_empty(callback)) return;
+        if constexpr (detail::PushesSimply<Called, Data>) {
+            form_ = Simple(std::forward<Callback>(callback));
+        } else if constexpr (detail::PushesNatively<Called, Data>) {
+            form_ = Native(std::forward<Callback>(callback));
+        } else {
+            form_ = Shared(std::forward<Callback>(callback));
+        }
     }
 
     /// True if there is something to call.
     explicit operator bool() const noexcept { return form_.index() != 0; }
 
-    /// Calls it and answers in the native form; `await` turns a future into its value.
+    /// Calls it in its form and answers in the native one; `await` turns a future into its value.
     template <class Await>
     [[nodiscard]] PushReport<Data> operator()(PushBatch<Data> batch, Await&& await) const {
         if (const auto* native = std::get_if<Native>(&form_)) {
             return await((*native)(std::move(batch)));
+        }
+        if (const auto* reading = std::get_if<Shared>(&form_)) {
+            return await((*reading)(shared(std::move(batch))));
         }
         std::vector<SyncRecord<Data>> records;
         records.reserve(batch.changes.size());
@@ -88,8 +103,17 @@ public:
         return report;
     }
 
+    /// The same with records that others have too: they are copied where the form asks for that.
+    template <class Await>
+    [[nodiscard]] PushReport<Data> share(SharedPushBatch<Data> batch, Await&& await) const {
+        if (const auto* reading = std::get_if<Shared>(&form_)) {
+            return await((*reading)(std::move(batch)));
+        }
+        return (*this)(copy_of(std::move(batch)), await);
+    }
+
 private:
-    std::variant<std::monostate, Simple, Native> form_;
+    std::variant<std::monostate, Simple, Native, Shared> form_;
 };
 
 /// A pull callback in either form; made from any callable with the right signature.
@@ -106,18 +130,16 @@ public:
     PullCallback() = default;
     PullCallback(std::nullptr_t) {}  // NOLINT(google-explicit-constructor): no callback
 
-    template <class Callback>
-    requires(!std::same_as<std::remove_cvref_t<Callback>, PullCallback>) &&
-        detail::Calls<std::remove_cvref_t<Callback>, std::vector<SyncRecord<Data>>> PullCallback(
-            Callback&& callback) {
-        if (!detail::is_empty(callback)) form_ = Simple(std::forward<Callback>(callback));
-    }
-
-    template <class Callback>
-    requires(!std::same_as<std::remove_cvref_t<Callback>, PullCallback>) &&
-        detail::Calls<std::remove_cvref_t<Callback>, PullPage<Data>, PullRequest> PullCallback(
-            Callback&& callback) {
-        if (!detail::is_empty(callback)) form_ = Native(std::forward<Callback>(callback));
+    template <class Callback, class Called = std::remove_cvref_t<Callback>>
+    requires(!std::same_as<Called, PullCallback> &&
+             (detail::PullsSimply<Called, Data> || detail::PullsNatively<Called, Data>))
+        PullCallback(Callback&& callback) {
+        if (detail::is_empty(callback)) return;
+        if constexpr (detail::PullsSimply<Called, Data>) {
+            form_ = Simple(std::forward<Callback>(callback));
+        } else {
+            form_ = Native(std::forward<Callback>(callback));
+        }
     }
 
     /// True if there is something to call.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -101,6 +102,17 @@ public:
 
 private:
     std::shared_ptr<Entry<Data>> entry_{};
+};
+
+/// One record as a commit is to leave it; without an entry it is to be forgotten.
+template <class Data>
+struct Written {
+    Outcome<Data> outcome{};
+    std::string forgotten{};  ///< the id, where there is no entry
+
+    [[nodiscard]] std::string_view id() const noexcept {
+        return outcome ? std::string_view{outcome->local->id} : std::string_view{forgotten};
+    }
 };
 
 }  // namespace sync_engine

@@ -159,7 +159,7 @@ public:
         std::vector<RecordPtr<Data>> records;
         records.reserve(memory.table.size());
         memory.table.for_each([&](const auto& entry) {
-            if (entry->is_visible()) records.push_back(entry->local);
+            if (entry->is_visible()) records.push_back(record_of(entry));
         });
         return records;
     }
@@ -167,15 +167,16 @@ public:
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
         records.reserve(memory.table.count_dirty());
-        memory.table.for_each_dirty([&](const auto& entry) { records.push_back(entry->local); });
+        memory.table.for_each_dirty(
+            [&](const auto& entry) { records.push_back(record_of(entry)); });
         return records;
     }
     [[nodiscard]] std::vector<RecordPtr<Data>> find_by_tag(std::string_view tag) const {
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
         records.reserve(memory.table.count_tagged(tag));
-        memory.table.for_each_tagged(tag,
-                                     [&](const auto& entry) { records.push_back(entry->local); });
+        memory.table.for_each_tagged(
+            tag, [&](const auto& entry) { records.push_back(record_of(entry)); });
         return records;
     }
 
@@ -241,11 +242,11 @@ public:
     }
 
     /// The entries of these records as they are now; null where there is none.
-    [[nodiscard]] std::vector<EntryPtr<Data>> read(const std::vector<std::string>& ids) const {
+    [[nodiscard]] std::vector<EntryPtr<Data>> read(const std::vector<std::string_view>& ids) const {
         const auto memory = memory_.reading();
         std::vector<EntryPtr<Data>> entries;
         entries.reserve(ids.size());
-        for (const std::string& id : ids) entries.push_back(memory.table.share(id));
+        for (const std::string_view id : ids) entries.push_back(memory.table.share(id));
         return entries;
     }
 
@@ -295,13 +296,13 @@ public:
             commit.edits.reserve(step.decisions.size());
             forget_expired_husks(step, commit.edits);
             for (auto& decision : step.decisions) {
-                const Entry<Data>* entry = memory_.table().find(decision.id);
+                const Entry<Data>* entry = memory_.table().find(decision.id());
                 if (decision.park) {
-                    commit.edits.write(decision.id, parked(entry, std::move(decision.park)));
+                    commit.edits.write(parked(entry, std::move(decision.park)));
                 } else if ((entry == nullptr ? 0 : entry->generation) != decision.expected) {
-                    result.moved.push_back(std::move(decision.id));
+                    result.moved.emplace_back(decision.id());
                 } else {
-                    commit.edits.write(decision.id, std::move(decision.outcome));
+                    commit.edits.write(std::move(decision.written));
                 }
             }
             if (step.cursor && result.moved.empty()) state.cursor = std::move(step.cursor->to);
@@ -364,7 +365,7 @@ private:
         return answer;
     }
 
-    Outcome<Data> parked(const Entry<Data>* entry, RecordPtr<Data> theirs) const {
+    Entry<Data> parked(const Entry<Data>* entry, RecordPtr<Data> theirs) const {
         if (entry == nullptr) return rules::taken(entry, std::move(theirs), options_.clock());
         return rules::waiting(*entry, std::move(theirs), entry->conflicted);
     }
@@ -380,9 +381,15 @@ private:
             if (age <= options_.tombstone_horizon) break;
             const bool is_decided =
                 std::any_of(step.decisions.begin(), step.decisions.end(),
-                            [&husk = id](const auto& decision) { return decision.id == husk; });
+                            [&husk = id](const auto& decision) { return decision.id() == husk; });
             if (!is_decided) edits.write(id, std::nullopt);
         }
+    }
+
+    /// The record, kept by its entry: the count of that lies beside what is read here anyway, while
+    /// the record's own would be one more way to memory for each that is listed.
+    static RecordPtr<Data> record_of(const EntryPtr<Data>& entry) {
+        return {entry, entry->local.get()};
     }
 
     static std::vector<SyncRecord<Data>> copies_of(const std::vector<RecordPtr<Data>>& records) {

@@ -13,17 +13,6 @@
 
 namespace sync_engine {
 
-/// One record as a commit is to leave it; without an entry it is to be forgotten.
-template <class Data>
-struct Written {
-    Outcome<Data> outcome{};
-    std::string forgotten{};  ///< the id, where there is no entry
-
-    [[nodiscard]] std::string_view id() const noexcept {
-        return outcome ? std::string_view{outcome->local->id} : std::string_view{forgotten};
-    }
-};
-
 /// What a commit is to write: what lies under it stays as it is until then.
 ///
 /// Each record is there once, in the order of the first edit of each. Not thread-safe.
@@ -45,6 +34,22 @@ public:
 
     /// Says what is to become of the record of an entry.
     void write(Entry<Data>&& entry) { write(Written<Data>{.outcome = std::move(entry)}); }
+
+    void write(Written<Data>&& written) {
+        const auto known = place_of(written.id());
+        if (known != IdIndex::nowhere) {
+            written_[known] = std::move(written);
+            return;
+        }
+        reserve(written_.size() + 1);
+        written_.push_back(std::move(written));
+        if (written_.size() <= few) return;
+        const bool is_first_time = written_.size() == few + 1;
+        for (auto place = is_first_time ? 0 : written_.size() - 1; place < written_.size();
+             ++place) {
+            index_.insert(id_at(place), place);
+        }
+    }
 
     /// Makes room for `count` records in all.
     void reserve(std::size_t count) {
@@ -71,22 +76,6 @@ public:
 private:
     /// So many are looked through: most commits have one record, and need no index.
     static constexpr std::size_t few = 8;
-
-    void write(Written<Data>&& written) {
-        const auto known = place_of(written.id());
-        if (known != IdIndex::nowhere) {
-            written_[known] = std::move(written);
-            return;
-        }
-        reserve(written_.size() + 1);
-        written_.push_back(std::move(written));
-        if (written_.size() <= few) return;
-        const bool is_first_time = written_.size() == few + 1;
-        for (auto place = is_first_time ? 0 : written_.size() - 1; place < written_.size();
-             ++place) {
-            index_.insert(id_at(place), place);
-        }
-    }
 
     [[nodiscard]] std::size_t place_of(std::string_view id) const {
         const auto at = [this](std::size_t place) { return id_at(place); };

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sync_engine {
@@ -16,14 +17,17 @@ namespace sync_engine {
 /// What a sync decided about one record, on the grounds of the entry it read.
 template <class Data>
 struct Decision {
-    std::string id{};
     /// The generation of the entry it was made for; 0: there was none. If the entry has moved on
     /// since, the decision does not count.
     std::uint64_t expected = 0;
-    Outcome<Data> outcome{};
+    Written<Data> written{};
     /// Instead: leave this remote state on the entry as *theirs*, whatever the entry has become.
     /// The last resort for a record that is edited faster than it can be decided.
     RecordPtr<Data> park{};
+
+    [[nodiscard]] std::string_view id() const noexcept {
+        return park ? std::string_view{park->id} : written.id();
+    }
 };
 
 /// A cursor to store, and the one that it follows.

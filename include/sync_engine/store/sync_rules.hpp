@@ -236,6 +236,15 @@ template <class Data>
     return entry;
 }
 
+/// The same for a winner that may be `theirs` itself.
+template <class Data>
+[[nodiscard]] Entry<Data> settled(Entry<Data> entry, RecordPtr<Data> theirs,
+                                  const RecordPtr<Data>& winner, const Moment& moment) {
+    const bool is_theirs = winner == theirs && entry.local->unknown.empty();
+    if (is_theirs) return taken(&entry, std::move(theirs), moment.now);
+    return settled(std::move(entry), std::move(theirs), SyncRecord<Data>{*winner}, moment);
+}
+
 /// No decision yet: the remote's state waits on the entry, for a resolver in the next cycle, or for
 /// the user (`conflicted`).
 template <class Data>

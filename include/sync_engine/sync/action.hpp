@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <variant>
 #include <vector>
@@ -39,7 +40,7 @@ struct CallPull {
 template <class Data>
 struct CallPush {
     std::uint64_t number = 0;
-    std::vector<Change<Data>> changes{};
+    std::vector<SharedChange<Data>> changes{};
 };
 
 /// Which entries are to be read.
@@ -49,7 +50,7 @@ enum class Reading { listed, dirty, parked, absent };
 /// are.
 struct ReadEntries {
     Reading what = Reading::listed;
-    std::vector<std::string> ids{};                                 ///< listed
+    std::vector<std::string_view> ids{};                            ///< listed; the cycle's own
     std::shared_ptr<const std::unordered_set<std::string>> seen{};  ///< absent: from these
 };
 
@@ -153,8 +154,9 @@ struct Filtered {
 
 template <class Data>
 struct Resolved {
-    std::optional<SyncRecord<Data>> winner{};  ///< none: the resolver failed
-    std::string error{};                       ///< what resolver or hook threw
+    RecordPtr<Data>
+        winner{};         ///< `local` or `remote` itself, or another; null: the resolver failed
+    std::string error{};  ///< what resolver or hook threw
 };
 
 struct Committed {

@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -39,8 +41,7 @@ struct AboutToPush {
 /// The remote accepted what was sent.
 template <class Data>
 struct PushAccepted {
-    std::string operation_id{};
-    RecordPtr<Data> sent{};
+    std::shared_ptr<const Sent<Data>> sent{};
     std::string revision{};
 };
 
@@ -115,7 +116,11 @@ template <class Data>
     }
     const RetryState* retry = entry.active_retry();
     if (retry != nullptr && !retry->operation_id.empty()) return retry->operation_id;
-    return store_id + "-" + std::to_string(entry.sequence);
+    constexpr std::size_t longest_number = std::numeric_limits<Sequence>::digits10 + 1;
+    std::string id;
+    id.reserve(store_id.size() + 1 + longest_number);
+    id.append(store_id).append("-");
+    return id.append(std::to_string(entry.sequence));
 }
 
 namespace detail {
@@ -281,12 +286,12 @@ Ruling<Data> rule(const Entry<Data>* entry, AboutToPush push, const RulingContex
 template <class Data>
 Ruling<Data> rule(const Entry<Data>* entry, const PushAccepted<Data>& accepted,
                   const RulingContext& context) {
-    SyncRecord<Data> stored = *accepted.sent;
+    SyncRecord<Data> stored = *accepted.sent->record;
     stored.revision = accepted.revision;
     RecordPtr<Data> remote = rules::remote_state(std::move(stored));
     if (entry != nullptr) {
         for (const auto& sent : entry->sent) {
-            if (sent.operation_id != accepted.operation_id) continue;
+            if (sent.operation_id != accepted.sent->operation_id) continue;
             Effect effect;
             count_ack(effect, *entry, sent);
             return write<Data>(rules::acknowledged(*entry, sent, std::move(remote), context.moment),
@@ -314,12 +319,12 @@ template <class Data>
 /// state waits on the entry: for the user if the resolver left it to them, else for the next cycle.
 template <class Data>
 [[nodiscard]] Ruling<Data> rule_on_winner(const Entry<Data>& entry, RecordPtr<Data> remote,
-                                          std::optional<SyncRecord<Data>> winner, Source source,
+                                          const RecordPtr<Data>& winner, Source source,
                                           const RulingContext& context) {
     const bool is_undecided = !winner || winner->status == SyncStatus::conflicted;
-    Outcome<Data> outcome =
-        is_undecided ? rules::waiting(entry, std::move(remote), winner.has_value())
-                     : rules::settled(entry, std::move(remote), std::move(*winner), context.moment);
+    Outcome<Data> outcome = is_undecided
+                                ? rules::waiting(entry, std::move(remote), winner != nullptr)
+                                : rules::settled(entry, std::move(remote), winner, context.moment);
     forget_superseded(outcome, source);
     Effect effect{.conflict = true};
     effect.pulled = detail::is_visible_change(&entry, outcome);

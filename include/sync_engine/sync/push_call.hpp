@@ -50,11 +50,12 @@ template <class Data>
 class PushCall {
 public:
     /// Adds a record as it was staged; answers the change to send.
-    [[nodiscard]] Change<Data> add(EntryPtr<Data> staged, PushCandidate candidate) {
+    [[nodiscard]] SharedChange<Data> add(EntryPtr<Data> staged, PushCandidate candidate) {
         const Sent<Data>& sent = staged->sent.back();  // the edit at hand is the last one staged
-        Change<Data> change{
-            .record = *sent.record, .operation_id = sent.operation_id, .attempt = sent.attempts};
-        if (staged->base) change.base = *staged->base;
+        SharedChange<Data> change{.record = sent.record,
+                                  .base = staged->base,
+                                  .operation_id = sent.operation_id,
+                                  .attempt = sent.attempts};
         candidate.sequence = sent.sequence;
         places_.insert(candidate.id, sent_.size());
         sent_.push_back({std::move(candidate), std::move(staged)});
@@ -129,9 +130,8 @@ private:
                     return failure_of(sent, Failure::own,
                                       "the remote's revision is not well-formed UTF-8");
                 }
-                return {std::move(verdict.id),
-                        PushAccepted<Data>{sent.edit().operation_id, sent.edit().record,
-                                           std::move(verdict.revision)}};
+                return {std::move(verdict.id), PushAccepted<Data>{{sent.staged, &sent.edit()},
+                                                                  std::move(verdict.revision)}};
             case VerdictKind::rejected:
                 return failure_of(sent, Failure::refused, "rejected: " + verdict.message);
             case VerdictKind::retry:

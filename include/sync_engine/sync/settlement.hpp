@@ -129,9 +129,7 @@ private:
     void give_up(std::size_t news) {
         const auto* state = std::get_if<RemoteState<Data>>(&open_[news].what);
         if (state == nullptr) return;
-        Decision<Data> decision{.id = open_[news].id};
-        decision.park = state->record;
-        decisions_.push_back(std::move(decision));
+        decisions_.push_back({.park = state->record});
         decided_.push_back({news,
                             {},
                             {.error = "the record kept changing while its remote state "
@@ -144,9 +142,10 @@ private:
             const auto& entry_after = ruling.outcome;
             const bool is_done = !entry_after || (entry_after->is_clean() && !entry_after->theirs);
             if (!is_done) decided.entry = entry_after.entry();
-            decisions_.push_back({.id = open_[news].id,
-                                  .expected = entry ? entry->generation : 0,
-                                  .outcome = std::move(ruling.outcome)});
+            Written<Data> written{.outcome = std::move(ruling.outcome)};
+            if (!written.outcome) written.forgotten = open_[news].id;
+            decisions_.push_back(
+                {.expected = entry ? entry->generation : 0, .written = std::move(written)});
         }
         decided_.push_back(std::move(decided));
     }

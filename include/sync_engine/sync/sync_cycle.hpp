@@ -317,7 +317,8 @@ private:
         }
         const auto id_at = [&](std::size_t place) { return std::string_view{batch_[place].id}; };
         call_ = {};
-        std::vector<Change<Data>> changes;
+        std::vector<SharedChange<Data>> changes;
+        changes.reserve(batch_.size());
         for (const auto& [id, entry, effect] : settlement_.settled()) {
             if (!entry) continue;
             changes.push_back(call_.add(entry, std::move(batch_[places.find(id, id_at)])));

@@ -199,8 +199,9 @@ private:
     Event<Data> call(CallPush<Data>& push, const Await& await) {
         try {
             if (!job_.remote.push) throw Unavailable("there is no push callback");
-            PushBatch<Data> batch{.changes = std::move(push.changes), .stop = job_.stop};
-            return ReportArrived<Data>{push.number, job_.remote.push(std::move(batch), await)};
+            SharedPushBatch<Data> batch{.changes = std::move(push.changes), .stop = job_.stop};
+            return ReportArrived<Data>{push.number,
+                                       job_.remote.push.share(std::move(batch), await)};
         } catch (...) {
             return failure_of_exception(push.number);
         }
@@ -247,8 +248,9 @@ private:
         for (const auto& record : question.sent) sent.push_back(record.get());
         try {
             auto winner =
-                resolver_.resolve(question.base.get(), *question.local, *question.remote, sent);
-            check_record(winner);
+                resolver_.resolve(question.base.get(), question.local, question.remote, sent);
+            const bool is_new = winner != question.local && winner != question.remote;
+            if (is_new) check_record(*winner);
             resolved.winner = std::move(winner);
         } catch (...) {
             resolved.error = "the conflict resolver failed: " + text_of_exception() +

@@ -147,15 +147,16 @@ private:
     void push(Device& device, bool acknowledges) {
         if (end_ || !device.entry->is_dirty()) return;
         hear(device, AboutToPush{});
-        const auto sent = device.entry->local;
-        const auto operation = operation_id_of(*device.entry, device.name);
-        if (remote_ && remote_->revision != sent->revision) {
+        const Sent<Data> sent = device.entry->sent.back();
+        if (remote_ && remote_->revision != sent.record->revision) {
             // It took what it pulled for a stale read; what it decides now it pushes next time.
             return hear(device, RemoteState<Data>{rules::remote_state(*remote_), Source::verdict});
         }
-        remote_ = revised(*sent);
+        remote_ = revised(*sent.record);
         device.has_pushed = true;
-        if (acknowledges) hear(device, PushAccepted<Data>{operation, sent, remote_->revision});
+        if (!acknowledges) return;
+        hear(device,
+             PushAccepted<Data>{std::make_shared<const Sent<Data>>(sent), remote_->revision});
     }
 
     /// Does for one record what the engine's Settlement does for a page.
@@ -166,8 +167,8 @@ private:
         auto ruling = rule_on(&*device.entry, News<Data>{device.entry->local->id, what}, context);
         if constexpr (std::is_same_v<What, RemoteState<Data>>) {
             if (ruling.kind == Ruling<Data>::Kind::resolve) {
-                auto winner = decide(device, *ruling.remote);
-                ruling = rule_on_winner(*device.entry, std::move(ruling.remote), std::move(winner),
+                const auto winner = decide(device, *ruling.remote);
+                ruling = rule_on_winner(*device.entry, std::move(ruling.remote), winner,
                                         what.source, context);
             }
         }
@@ -178,7 +179,7 @@ private:
         }
     }
 
-    std::optional<Record> decide(Device& device, const Record& remote) {
+    RecordPtr<Data> decide(Device& device, const Record& remote) {
         const Entry<Data>& entry = *device.entry;
         std::vector<const Record*> sent;
         for (const auto& state : entry.sent) sent.push_back(state.record.get());
@@ -189,7 +190,8 @@ private:
                    !same_content(*answer.winner, *entry.local)) {
             created_ = answer.winner;
         }
-        return std::move(answer.winner);
+        if (!answer.winner) return nullptr;
+        return rules::shared(std::move(*answer.winner));
     }
 
     /// The state as the remote holds it, under a revision of its own.

@@ -21,6 +21,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -95,7 +96,7 @@ public:
         if (!clock_moved_ && is_kept_short(wait_, now)) {
             broken(Invariant::waits_kept, "", "the remote asked to be left alone");
         }
-        std::vector<std::string> ids;
+        std::vector<std::string_view> ids;
         for (const auto& change : changes) ids.push_back(change.record.id);
         const auto entries = store.read(ids);
         for (std::size_t each = 0; each < changes.size(); ++each) {
@@ -103,7 +104,7 @@ public:
         }
         check_order(store, entries);
         has_pushed_ = true;
-        if (changes.size() == 1) blame(ids.front(), false);
+        if (changes.size() == 1) blame(changes.front().record.id, false);
     }
 
     /// After a sync, or at any moment: each dead letter has earned it, and who has earned it is

@@ -31,8 +31,8 @@ public:
     explicit Pushing(Bulk bulk) : bulk_(std::move(bulk)) {}
 
     /// Once. Throws what a request throws.
-    [[nodiscard]] PushReport<Data> push(const std::vector<Change<Data>>& changes) {
-        for (const auto& change : changes) add(change, change.record);
+    [[nodiscard]] PushReport<Data> push(const std::vector<SharedChange<Data>>& changes) {
+        for (const auto& change : changes) add(change, *change.record);
         write();
         settle_conflicts();
         return std::move(report_);
@@ -40,7 +40,7 @@ public:
 
 private:
     /// What can be no document is refused here, because the server would refuse the batch.
-    void add(const Change<Data>& change, const Record& record) {
+    void add(const SharedChange<Data>& change, const Record& record) {
         try {
             documents_.push_back(document_of(record, change.operation_id));
             sent_[record.id] = &change;
@@ -83,7 +83,7 @@ private:
             const auto place = shown.find(id);
             if (place == shown.end()) continue;
             auto& [document, revision] = place->second;
-            const Change<Data>& change = *sent_.at(id);
+            const SharedChange<Data>& change = *sent_.at(id);
             if (revision.empty()) {
                 write_as_new(change);
             } else if (!document.is_null()) {
@@ -107,24 +107,24 @@ private:
         return bulk_.get(wanted);
     }
 
-    void write_as_new(const Change<Data>& change) {
-        if (change.record.revision.empty()) return;  // it was new: the answer says nothing
-        if (change.record.is_deleted()) {
-            report_.push_back(accepted<Data>(change.record.id));
+    void write_as_new(const SharedChange<Data>& change) {
+        if (change.record->revision.empty()) return;  // it was new: the answer says nothing
+        if (change.record->is_deleted()) {
+            report_.push_back(accepted<Data>(change.record->id));
             return;
         }
-        Record record = change.record;
+        Record record = *change.record;
         record.revision.clear();
         add(change, record);
     }
 
     /// Our own earlier write, whose answer was lost, is an ack; anything else is a conflict.
-    void judge(const Change<Data>& change, Json document) {
-        const std::string& id = change.record.id;
+    void judge(const SharedChange<Data>& change, Json document) {
+        const std::string& id = change.record->id;
         try {
             const bool is_ours = operation_of(document) == change.operation_id;
             auto remote = record_of<Data>(std::move(document));
-            if (is_ours && same_content(remote, change.record)) {
+            if (is_ours && same_content(remote, *change.record)) {
                 report_.push_back(accepted<Data>(id, remote.revision));
             } else {
                 report_.push_back(conflict(std::move(remote)));
@@ -138,7 +138,7 @@ private:
     Bulk bulk_;
     PushReport<Data> report_{};
     std::vector<Json> documents_{};
-    std::map<std::string, const Change<Data>*> sent_{};
+    std::map<std::string, const SharedChange<Data>*> sent_{};
     std::vector<std::string> conflicts_{};
 };
 
