@@ -97,6 +97,40 @@ TEST_CASE("what is dirty is staged in one commit, sent, and acknowledged in anot
     CHECK(stage.entries.at("a").base->revision == "r9");
 }
 
+TEST_CASE("what a reply says is settled, and the next batch staged, in one commit", "[sync]") {
+    CycleStage stage;
+    for (const auto* id : {"a", "b", "c"}) stage.edit(id);
+    stage.setup.options.push_batch_size = 1;
+    stage.setup.options.on_progress = [](std::size_t, std::size_t) {};
+    stage.setup.options.direction = sync_engine::SyncDirection::push;
+
+    const auto result = stage.run();
+
+    CHECK(stage.text() ==
+          "before | read dirty | read a | commit a | push a | read a b | commit a b | "
+          "progress 1/3 | push b | read b c | commit b c | progress 2/3 | push c | read c | "
+          "commit c | progress 3/3 | progress 3/3 | commit metadata | after");
+    CHECK(result.pushed == 3);
+}
+
+TEST_CASE("the winner of a conflict is pushed behind the batch that was staged with it", "[sync]") {
+    CycleStage stage;
+    for (const auto* id : {"a", "b"}) stage.edit(id);
+    stage.resolver = sync_engine::ConflictResolver<Json>{sync_engine::ConflictStrategy::local_wins};
+    stage.setup.options.push_batch_size = 1;
+    stage.pushes = {[&stage](const auto& call) {
+        sync_engine::PushReport<Json> report{
+            sync_engine::conflict(stage.remote_state("a", "theirs", 3))};
+        return CycleStage::Event{Report{call.number, std::move(report)}};
+    }};
+
+    const auto result = stage.run();
+
+    CHECK(stage.text("push") == "push a | push b | push a");
+    CHECK(result.pushed == 2);
+    CHECK(stage.entries.at("a").is_clean());
+}
+
 TEST_CASE("a change names its base, its operation and its attempt", "[sync]") {
     CycleStage stage;
     stage.edit("a");

@@ -300,7 +300,12 @@ private:
         if (is_stopping_) return end_push(SyncOutcome::stopped);
         batch_ = plan_.next();
         if (batch_.empty()) return end_push(SyncOutcome::completed);
-        std::vector<News<Data>> news;
+        return settle_and_stage({});
+    }
+
+    /// Settles the news and stages the batch at hand, in one commit.
+    Action<Data> settle_and_stage(std::vector<News<Data>> news) {
+        news.reserve(news.size() + batch_.size());
         for (const auto& candidate : batch_) {
             news.push_back({candidate.id, AboutToPush{setup_.filtered ? candidate.sequence : 0}});
         }
@@ -320,8 +325,9 @@ private:
         std::vector<SharedChange<Data>> changes;
         changes.reserve(batch_.size());
         for (const auto& [id, entry, effect] : settlement_.settled()) {
-            if (!entry) continue;
-            changes.push_back(call_.add(entry, std::move(batch_[places.find(id, id_at)])));
+            const auto place = entry ? places.find(id, id_at) : IdIndex::nowhere;
+            if (place == IdIndex::nowhere) continue;
+            changes.push_back(call_.add(entry, std::move(batch_[place])));
         }
         if (changes.empty()) return next_batch();
         was_halved_ = false;
@@ -343,6 +349,8 @@ private:
         for (const auto& id : judged.strangers) {
             add_error(id, "the remote answered for a record that was not sent");
         }
+        batch_ = is_stopping_ ? std::vector<PushCandidate>{} : plan_.next();
+        if (!batch_.empty()) return settle_and_stage(std::move(judged.news));
         return settle(std::move(judged.news), step_of_this_epoch(), Then::next_batch);
     }
 
@@ -407,7 +415,9 @@ private:
     Action<Data> settle(std::vector<News<Data>> news, Step<Data> step, Then then) {
         then_ = then;
         moves_cursor_ = step.cursor.has_value();
-        handled_ += then == Then::send ? 0 : news.size();
+        const std::size_t staged = then == Then::send ? batch_.size() : 0;
+        only_stages_ = staged > 0 && staged == news.size();
+        handled_ += news.size() - staged;
         if (news.empty() && step.is_empty()) return on_settled();
         settlement_ = Settlement<Data>(std::move(news), std::move(step));
         return go_on_settling(settlement_.begin());
@@ -437,12 +447,14 @@ private:
     }
 
     Action<Data> on_settled() {
-        const bool is_worth_telling = then_ != Then::send && then_ != Then::tell_after;
+        const bool is_worth_telling = !only_stages_ && then_ != Then::tell_after;
         if (!setup_.options.on_progress || progress_is_broken_ || !is_worth_telling) {
             return go_on();
         }
         phase_ = Phase::telling_progress;
-        const std::size_t ahead = plan_.remaining() + (then_ == Then::next_page ? 1 : 0);
+        std::size_t ahead = plan_.remaining();
+        if (then_ == Then::send) ahead += batch_.size();
+        if (then_ == Then::next_page) ++ahead;
         return TellProgress{handled_, handled_ + ahead};
     }
 
@@ -580,6 +592,7 @@ private:
     Settlement<Data> settlement_{};
     Then then_ = Then::close;
     bool moves_cursor_ = false;
+    bool only_stages_ = false;
     std::size_t handled_ = 0;
     bool progress_is_broken_ = false;
 };
