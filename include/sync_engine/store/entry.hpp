@@ -3,6 +3,7 @@
 
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/boxed.hpp>
+#include <sync_engine/store/rare_list.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
 #include <cstdint>
@@ -11,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace sync_engine {
 
@@ -34,18 +34,18 @@ struct Sent {
 /// only remembers that and when the record was deleted.
 template <class Data = nlohmann::json>
 struct Entry {
-    RecordPtr<Data> local{};         ///< what the app sees; a tombstone has status `deleted`
-    RecordPtr<Data> base{};          ///< last state known to be on the remote; null: none
-    Sequence sequence = 0;           ///< the last edit; `next_sequence`: stamped at the commit
-    std::vector<Sent<Data>> sent{};  ///< not answered yet, oldest first
-    RecordPtr<Data> theirs{};        ///< a remote state that waits for a decision
-    bool conflicted = false;         ///< it waits for the user; otherwise for a resolver
-    bool pulled_since_ack = false;   ///< a listing has shown it since we last wrote it
-    bool absent_once = false;        ///< one full listing did not hold it
+    RecordPtr<Data> local{};        ///< what the app sees; a tombstone has status `deleted`
+    RecordPtr<Data> base{};         ///< last state known to be on the remote; null: none
+    Sequence sequence = 0;          ///< the last edit; `next_sequence`: stamped at the commit
+    RareList<Sent<Data>> sent{};    ///< not answered yet, oldest first
+    RecordPtr<Data> theirs{};       ///< a remote state that waits for a decision
+    bool conflicted = false;        ///< it waits for the user; otherwise for a resolver
+    bool pulled_since_ack = false;  ///< a listing has shown it since we last wrote it
+    bool absent_once = false;       ///< one full listing did not hold it
     Boxed<RetryState> retry{};
-    std::vector<std::string> superseded{};  ///< revisions that base has left behind, newest last
-    Timestamp settled_at{};                 ///< husk: since when
-    std::uint64_t generation = 0;           ///< the commit that wrote this: for compare-and-swap
+    RareList<std::string> superseded{};  ///< revisions that base has left behind, newest last
+    Timestamp settled_at{};              ///< husk: since when
+    std::uint64_t generation = 0;        ///< the commit that wrote this: for compare-and-swap
 
     [[nodiscard]] bool is_clean() const noexcept { return local == base; }
     [[nodiscard]] bool is_deleted() const noexcept { return local->is_deleted(); }

@@ -7,6 +7,7 @@
 #include <sync_engine/store/store_statistics.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -115,9 +116,25 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
 
 private:
+    /// Where an entry is in the list of each of its tags, in their order: most have one or two.
+    class TagPlaces {
+    public:
+        explicit TagPlaces(std::size_t count)
+            : more_(count > few_.size() ? std::make_unique<std::uint32_t[]>(count - few_.size())
+                                        : nullptr) {}
+
+        [[nodiscard]] std::uint32_t& operator[](std::size_t which) noexcept {
+            return which < few_.size() ? few_[which] : more_[which - few_.size()];
+        }
+
+    private:
+        std::array<std::uint32_t, 2> few_{};
+        std::unique_ptr<std::uint32_t[]> more_;
+    };
+
     struct Slot {
         EntryPtr<Data> entry{};
-        std::unique_ptr<std::uint32_t[]> tag_places{};  // in the list of each tag, in their order
+        TagPlaces tag_places{0};  // of a visible entry
     };
 
     struct TextHash {
@@ -235,8 +252,7 @@ private:
         Slot& slot = slots_[place];
         if (!slot.entry->is_visible()) return;
         const TagSet& tags = slot.entry->local->tags;
-        if (tags.size() == 0) return;
-        slot.tag_places = std::make_unique<std::uint32_t[]>(tags.size());
+        slot.tag_places = TagPlaces{tags.size()};
         std::size_t which = 0;
         for (const std::string& tag : tags) {
             auto& list = tags_[tag];
@@ -255,13 +271,12 @@ private:
             list.pop_back();
             if (list.empty()) tags_.erase(found);
         });
-        slot.tag_places = nullptr;
     }
 
     /// Visits each tag under which the entry is listed, and its place in that list.
     template <class Visitor>
-    static void for_each_tag(const Slot& slot, Visitor&& visitor) {
-        if (slot.tag_places == nullptr) return;
+    static void for_each_tag(Slot& slot, Visitor&& visitor) {
+        if (!slot.entry->is_visible()) return;
         std::size_t which = 0;
         for (const std::string& tag : slot.entry->local->tags) {
             visitor(tag, slot.tag_places[which++]);

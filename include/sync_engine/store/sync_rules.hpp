@@ -47,7 +47,7 @@ void move_base(Entry<Data>& entry, RecordPtr<Data> base) {
         }
         entry.superseded.push_back(entry.base->revision);
     }
-    std::erase(entry.superseded, base->revision);
+    erase_if(entry.superseded, [&](const auto& left) { return left == base->revision; });
     entry.base = std::move(base);
 }
 
@@ -268,8 +268,7 @@ template <class Data>
     auto found = std::find_if(entry.sent.begin(), entry.sent.end(),
                               [&](const auto& sent) { return sent.operation_id == operation_id; });
     if (found == entry.sent.end()) {
-        found = entry.sent.insert(entry.sent.end(),
-                                  {std::move(operation_id), entry.sequence, entry.local, 0});
+        found = &entry.sent.push_back({std::move(operation_id), entry.sequence, entry.local, 0});
     }
     found->record = entry.local;  // the same edit, perhaps on a newer base by now
     ++found->attempts;
@@ -308,8 +307,8 @@ template <class Data>
         make_clean(entry, moment.now);
         return entry;
     }
-    std::erase_if(entry.sent,
-                  [&](const auto& earlier) { return earlier.sequence <= acknowledged_edit; });
+    erase_if(entry.sent,
+             [&](const auto& earlier) { return earlier.sequence <= acknowledged_edit; });
     if (is_needless_deletion(entry)) {
         make_clean(entry, moment.now);
         return entry;

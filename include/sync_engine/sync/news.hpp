@@ -173,8 +173,8 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
     if (failed.failure == Failure::unreached) {
         changed = rules::unstaged(std::move(changed), failed.operation_id);
     } else if (failed.failure == Failure::refused) {
-        std::erase_if(changed.sent,
-                      [&](const auto& sent) { return sent.operation_id == failed.operation_id; });
+        erase_if(changed.sent,
+                 [&](const auto& sent) { return sent.operation_id == failed.operation_id; });
     }
     Effect effect;
     if (failed.failure != Failure::whole && failed.failure != Failure::unreached) {
