@@ -177,17 +177,22 @@ template <class Integer>
 }
 
 [[nodiscard]] inline bool is_same_number(const nlohmann::json& a, const nlohmann::json& b) {
-    if (a.is_number_float() && b.is_number_float()) return a == b;
-    if (b.is_number_float()) return is_same_number(b, a);
     if (a.is_number_float()) {
         const double real = *a.get_ptr<const double*>();
+        if (b.is_number_float()) return real == *b.get_ptr<const double*>();
         if (b.is_number_unsigned()) return is_same_number(real, *b.get_ptr<const std::uint64_t*>());
         return is_same_number(real, *b.get_ptr<const std::int64_t*>());
     }
+    if (b.is_number_float()) return is_same_number(b, a);
+    const auto bits = [](const nlohmann::json& whole) {
+        return whole.is_number_unsigned()
+                   ? *whole.get_ptr<const std::uint64_t*>()
+                   : static_cast<std::uint64_t>(*whole.get_ptr<const std::int64_t*>());
+    };
     const auto is_negative = [](const nlohmann::json& whole) {
         return !whole.is_number_unsigned() && *whole.get_ptr<const std::int64_t*>() < 0;
     };
-    return is_negative(a) == is_negative(b) && a == b;
+    return is_negative(a) == is_negative(b) && bits(a) == bits(b);
 }
 
 }  // namespace detail
@@ -203,28 +208,38 @@ inline bool is_same_json(const nlohmann::json& a, const nlohmann::json& b) {
                               return x.first == y.first && is_same_json(x.second, y.second);
                           });
     }
-    if (a.is_array()) return std::equal(a.begin(), a.end(), b.begin(), is_same_json);
-    return a == b;
+    if (a.is_array()) {
+        const auto& left = *a.get_ptr<const nlohmann::json::array_t*>();
+        const auto& right = *b.get_ptr<const nlohmann::json::array_t*>();
+        return std::equal(left.begin(), left.end(), right.begin(), is_same_json);
+    }
+    if (a.is_string()) return *a.get_ptr<const std::string*>() == *b.get_ptr<const std::string*>();
+    if (a.is_boolean()) return *a.get_ptr<const bool*>() == *b.get_ptr<const bool*>();
+    if (a.is_binary()) {
+        using Binary = nlohmann::json::binary_t;
+        return *a.get_ptr<const Binary*>() == *b.get_ptr<const Binary*>();
+    }
+    return a.is_null();
 }
 
 namespace detail {
 
 /// A value as messages show it: scalars as they are, the rest by kind, so that no record body
 /// leaks.
-[[nodiscard]] inline std::string described(const nlohmann::json& value) {
+[[nodiscard]] std::string described(const JsonValue auto& value) {
     if (value.is_object()) return "an object";
     if (value.is_array()) return "an array";
     if (value.is_binary()) return "binary";
     if (value.is_discarded()) return "a discarded value";
-    if (value.is_string()) return quoted(*value.get_ptr<const std::string*>());
-    if (value.is_number_float() && !std::isfinite(*value.get_ptr<const double*>())) {
+    if (value.is_string()) return quoted(*value.template get_ptr<const std::string*>());
+    if (value.is_number_float() && !std::isfinite(*value.template get_ptr<const double*>())) {
         return "a number that is not finite";
     }
     return value.dump();
 }
 
-[[noreturn]] inline void refuse_key(const char* key, const std::string& expected,
-                                    const nlohmann::json& got) {
+[[noreturn]] void refuse_key(const char* key, const std::string& expected,
+                             const JsonValue auto& got) {
     throw FormatError("key " + quoted(key) + ": expected " + expected + ", got " + described(got));
 }
 
@@ -239,7 +254,7 @@ auto in_key(const char* key, const Read& read) {
 }
 
 /// Throws FormatError unless `json` is an object; `what` says what it was to be.
-inline void require_object(const nlohmann::json& json, std::string_view what) {
+void require_object(const JsonValue auto& json, std::string_view what) {
     if (json.is_object()) return;
     throw FormatError((std::string{what} += ": expected an object, got ") += described(json));
 }
@@ -263,18 +278,18 @@ template <class Object>
     throw FormatError("key " + quoted(key) + " is missing");
 }
 
-[[nodiscard]] inline const std::string& as_string(const nlohmann::json& value, const char* key) {
+[[nodiscard]] const std::string& as_string(const JsonValue auto& value, const char* key) {
     if (!value.is_string()) refuse_key(key, "a string", value);
-    const auto& text = *value.get_ptr<const std::string*>();
+    const auto& text = *value.template get_ptr<const std::string*>();
     if (!is_utf8(text)) refuse_key(key, "well-formed UTF-8", value);
     return text;
 }
 
-[[nodiscard]] inline std::uint64_t as_count(const nlohmann::json& value, const char* key) {
+[[nodiscard]] std::uint64_t as_count(const JsonValue auto& value, const char* key) {
     // A value that was parsed is unsigned where it can be; one that was built in C++ is signed.
-    if (value.is_number_unsigned()) return *value.get_ptr<const std::uint64_t*>();
-    if (value.is_number_integer() && *value.get_ptr<const std::int64_t*>() >= 0) {
-        return static_cast<std::uint64_t>(*value.get_ptr<const std::int64_t*>());
+    if (value.is_number_unsigned()) return *value.template get_ptr<const std::uint64_t*>();
+    if (value.is_number_integer() && *value.template get_ptr<const std::int64_t*>() >= 0) {
+        return static_cast<std::uint64_t>(*value.template get_ptr<const std::int64_t*>());
     }
     refuse_key(key, "a whole number from 0 to 18446744073709551615", value);
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -26,6 +27,11 @@ inline constexpr std::size_t max_json_depth = 128;
 inline constexpr std::size_t max_text_depth = max_json_depth + 8;
 
 namespace detail {
+
+/// A value of nlohmann_json. What takes it as `JsonValue auto&` is a template, which costs nothing
+/// in a file that does not call it.
+template <class Value>
+concept JsonValue = std::same_as<Value, nlohmann::json>;
 
 /// Somebody who has a place of their own for each member of an element: `place(key)`.
 template <class Take>
@@ -204,8 +210,9 @@ template <class Take>
                       std::to_string(at));
 }
 
-[[nodiscard]] inline ParsedJson read_json(std::string_view text) {
-    constexpr auto nobody = [](nlohmann::json&&, std::size_t) {};
+template <JsonValue Json = nlohmann::json>
+[[nodiscard]] ParsedJson read_json(std::string_view text) {
+    constexpr auto nobody = [](Json&&, std::size_t) {};
     return read_json(text, nullptr, nobody);
 }
 
@@ -215,8 +222,9 @@ template <class Take>
 /// from a disk.
 ///
 /// Throws FormatError with the byte offset of what is wrong, and never anything of nlohmann_json's.
-[[nodiscard]] inline nlohmann::json parse_json(std::string_view text) {
-    return detail::read_json(text).value;
+template <detail::JsonValue Json = nlohmann::json>  // a file that does not call it pays no parser
+[[nodiscard]] Json parse_json(std::string_view text) {
+    return detail::read_json<Json>(text).value;
 }
 
 /// Reads a JSON object and hands out each element of the array at `list`, one at a time: in memory

@@ -119,7 +119,8 @@ nlohmann::json read_records(std::string_view text, const std::string& list, Take
 namespace detail {
 
 /// Appends text in quotes. It has to be UTF-8.
-inline void append_string(std::string& json, std::string_view text) {
+template <class Text>
+void append_string(std::string& json, const Text& text) {
     const auto needs_escape = [](char byte) {
         return static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\';
     };
@@ -130,9 +131,10 @@ inline void append_string(std::string& json, std::string_view text) {
     }
 }
 
-inline void append_tags(std::string& json, const TagSet& tags) {
+template <class Tags>
+void append_tags(std::string& json, const Tags& tags) {
     json += '[';
-    for (const std::string& tag : tags) {
+    for (const auto& tag : tags) {
         if (json.back() != '[') json += ',';
         append_string(json, tag);
     }

@@ -25,7 +25,7 @@ struct SyncError {
 ///
 /// Messages come from anywhere, in any encoding; bytes that JSON cannot carry become U+FFFD, so
 /// that a report can always be written.
-inline void to_json(nlohmann::json& json, const SyncError& error) {
+void to_json(detail::JsonValue auto& json, const SyncError& error) {
     auto written = nlohmann::json::object();
     written["recordId"] = detail::repaired_utf8(error.record_id);
     written["message"] = detail::repaired_utf8(error.message);
@@ -34,7 +34,7 @@ inline void to_json(nlohmann::json& json, const SyncError& error) {
 }
 
 /// Reads what to_json wrote; without a timestamp, the time is `Timestamp{}`.
-inline void from_json(const nlohmann::json& json, SyncError& error) {
+void from_json(const detail::JsonValue auto& json, SyncError& error) {
     detail::require_object(json, "sync error");
     SyncError read{.record_id = detail::read_string(json, "recordId"),
                    .message = detail::read_string(json, "message"),

@@ -138,16 +138,16 @@ template <class Data>
 inline constexpr std::size_t max_id_bytes = 4096;
 
 /// Writes the status as text.
-inline void to_json(nlohmann::json& json, SyncStatus status) {
+void to_json(detail::JsonValue auto& json, SyncStatus status) {
     json = std::string{to_string(status)};
 }
 
 /// Reads the status from text; throws FormatError for anything else.
-inline void from_json(const nlohmann::json& json, SyncStatus& status) {
+void from_json(const detail::JsonValue auto& json, SyncStatus& status) {
     if (!json.is_string()) {
         throw FormatError("expected the text of a status, got " + detail::described(json));
     }
-    status = parse_sync_status(*json.get_ptr<const std::string*>());
+    status = parse_sync_status(*json.template get_ptr<const std::string*>());
 }
 
 namespace detail {

@@ -37,9 +37,9 @@ public:
     /// has something, that is what counts, whatever `whole` has there.
     [[nodiscard]] static UnknownMembers beyond(const nlohmann::json& known,
                                                const nlohmann::json& whole) {
-        Object members;
+        auto members = nlohmann::json::object();
         std::string path;
-        collect(known, whole, path, members);
+        collect(known, whole, path, *members.get_ptr<Object*>());
         return UnknownMembers{std::move(members)};
     }
 
@@ -61,7 +61,7 @@ public:
         for (auto member = members.rbegin(); member != members.rend(); ++member) {
             auto keys = keys_of(member->first);
             if (auto* holder = holder_in(known, keys)) {
-                holder->emplace(std::move(keys.back()), member->second);
+                holder->get_ptr<Object*>()->emplace(keys.back(), member->second);
             }
         }
     }
@@ -71,14 +71,15 @@ public:
     /// has the object that it lay in.
     [[nodiscard]] UnknownMembers with(const UnknownMembers& others, const UnknownMembers* base,
                                       const nlohmann::json& known) const {
-        Object members = object();
+        nlohmann::json united = by_pointer();
+        auto& members = *united.get_ptr<Object*>();
         for (const auto& [pointer, value] : others.object()) {
             const bool is_removed = base != nullptr && base->object().contains(pointer) &&
                                     holder_in(known, keys_of(pointer)) != nullptr;
             if (!is_removed) members.emplace(pointer, value);
         }
         if (members.size() == size()) return *this;
-        return UnknownMembers{std::move(members)};
+        return UnknownMembers{std::move(united)};
     }
 
     /// The same members with the same content.
@@ -90,7 +91,7 @@ public:
 private:
     using Object = nlohmann::json::object_t;
 
-    explicit UnknownMembers(Object members) {
+    explicit UnknownMembers(nlohmann::json members) {
         if (!members.empty()) {
             members_ = std::make_shared<const nlohmann::json>(std::move(members));
         }
@@ -114,12 +115,18 @@ private:
         }
     }
 
+    /// The keys that append_pointer put together.
     static std::vector<std::string> keys_of(const std::string& pointer) {
         std::vector<std::string> keys;
-        for (nlohmann::json::json_pointer rest{pointer}; !rest.empty(); rest.pop_back()) {
-            keys.push_back(rest.back());
+        for (auto byte = pointer.begin(); byte != pointer.end(); ++byte) {
+            if (*byte == '/') {
+                keys.emplace_back();
+            } else if (*byte == '~') {
+                keys.back() += *++byte == '0' ? '~' : '/';
+            } else {
+                keys.back() += *byte;
+            }
         }
-        std::reverse(keys.begin(), keys.end());
         return keys;
     }
 

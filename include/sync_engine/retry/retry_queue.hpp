@@ -269,7 +269,7 @@ private:
 
 /// Writes what the options come to: where one makes no sense or has no JSON text, the one that
 /// waits just as long. So whatever a queue was made with, it can be read again.
-inline void to_json(nlohmann::json& json, const RetryOptions& options) {
+void to_json(detail::JsonValue auto& json, const RetryOptions& options) {
     const auto wait = [](std::chrono::milliseconds length) {
         return std::clamp(length, std::chrono::milliseconds{0}, RetryOptions::longest_wait).count();
     };
@@ -284,7 +284,7 @@ inline void to_json(nlohmann::json& json, const RetryOptions& options) {
             {"jitter", number(options.jitter, 0.0)}};
 }
 
-inline void from_json(const nlohmann::json& json, RetryOptions& options) {
+void from_json(const detail::JsonValue auto& json, RetryOptions& options) {
     detail::require_object(json, "retry options");
     RetryOptions read;
     constexpr auto longest = static_cast<std::uint64_t>(RetryOptions::longest_wait.count());
@@ -297,7 +297,7 @@ inline void from_json(const nlohmann::json& json, RetryOptions& options) {
         return std::chrono::milliseconds{static_cast<std::int64_t>(count)};
     };
     const auto number = [&](const char* key, double fallback) {
-        const auto* found = detail::find(json, key);
+        const nlohmann::json* found = detail::find(json, key);
         if (found == nullptr) return fallback;
         if (!found->is_number()) throw FormatError("key " + quoted(key) + ": expected a number");
         return found->get<double>();

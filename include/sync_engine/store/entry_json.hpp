@@ -80,21 +80,21 @@ template <class Data>
 
 }  // namespace detail
 
-inline void to_json(nlohmann::json& json, const Wait& wait) {
+void to_json(detail::JsonValue auto& json, const Wait& wait) {
     json = {{"since", detail::micros_of(wait.since)}, {"length", wait.length.count()}};
 }
 
-inline void from_json(const nlohmann::json& json, Wait& wait) {
+void from_json(const detail::JsonValue auto& json, Wait& wait) {
     detail::require_object(json, "wait");
     wait = {detail::read_micros(json, "since"),
             std::chrono::milliseconds{detail::read_integer(json, "length", 0)}};
 }
 
-inline void to_json(nlohmann::json& json, const RemoteHealth& health) {
+void to_json(detail::JsonValue auto& json, const RemoteHealth& health) {
     json = {{"failures", health.failures}, {"backoff", health.backoff}, {"asked", health.asked}};
 }
 
-inline void from_json(const nlohmann::json& json, RemoteHealth& health) {
+void from_json(const detail::JsonValue auto& json, RemoteHealth& health) {
     detail::require_object(json, "health of the remote");
     RemoteHealth read{.failures = detail::read_small_count(json, "failures")};
     detail::in_key("backoff", [&] { from_json(detail::require(json, "backoff"), read.backoff); });
@@ -102,7 +102,7 @@ inline void from_json(const nlohmann::json& json, RemoteHealth& health) {
     health = read;
 }
 
-inline void to_json(nlohmann::json& json, const RetryState& retry) {
+void to_json(detail::JsonValue auto& json, const RetryState& retry) {
     json = {{"sequence", retry.sequence},        {"operationId", retry.operation_id},
             {"attempts", retry.attempts},        {"failedAlone", retry.failed_alone},
             {"suspect", retry.suspect},          {"dead", retry.dead},
@@ -115,7 +115,7 @@ inline void to_json(nlohmann::json& json, const RetryState& retry) {
     }
 }
 
-inline void from_json(const nlohmann::json& json, RetryState& retry) {
+void from_json(const detail::JsonValue auto& json, RetryState& retry) {
     detail::require_object(json, "retry state");
     RetryState read{.sequence = detail::read_count(json, "sequence"),
                     .operation_id = detail::read_string(json, "operationId"),

@@ -22,7 +22,7 @@ struct StoreStatistics {
     bool operator==(const StoreStatistics&) const = default;
 };
 
-inline void to_json(nlohmann::json& json, const StoreStatistics& statistics) {
+void to_json(detail::JsonValue auto& json, const StoreStatistics& statistics) {
     json = {{"total", statistics.total},
             {"pending", statistics.pending},
             {"synced", statistics.synced},
@@ -32,7 +32,7 @@ inline void to_json(nlohmann::json& json, const StoreStatistics& statistics) {
             {"deadLetters", statistics.dead_letters}};
 }
 
-inline void from_json(const nlohmann::json& json, StoreStatistics& statistics) {
+void from_json(const detail::JsonValue auto& json, StoreStatistics& statistics) {
     detail::require_object(json, "store statistics");
     const auto count = [&](const char* key) {
         return static_cast<std::size_t>(detail::read_count(json, key, 0));

@@ -24,7 +24,7 @@ struct SyncMetadata {
     bool operator==(const SyncMetadata&) const = default;
 };
 
-inline void to_json(nlohmann::json& json, const SyncMetadata& metadata) {
+void to_json(detail::JsonValue auto& json, const SyncMetadata& metadata) {
     json = {{"lastSyncAt", nullptr},
             {"lastDuration", nullptr},
             {"totalPushes", metadata.total_pushes},
@@ -34,7 +34,7 @@ inline void to_json(nlohmann::json& json, const SyncMetadata& metadata) {
     if (metadata.last_duration) json["lastDuration"] = metadata.last_duration->count();
 }
 
-inline void from_json(const nlohmann::json& json, SyncMetadata& metadata) {
+void from_json(const detail::JsonValue auto& json, SyncMetadata& metadata) {
     detail::require_object(json, "sync metadata");
     SyncMetadata read;
     if (const auto* at = detail::find(json, "lastSyncAt"); at != nullptr && !at->is_null()) {

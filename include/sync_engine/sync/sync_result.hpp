@@ -56,7 +56,7 @@ inline constexpr std::array<std::string_view, 5> sync_outcome_names{
     return detail::sync_outcome_names.at(static_cast<std::size_t>(outcome));
 }
 
-inline void to_json(nlohmann::json& json, const SyncResult& result) {
+void to_json(detail::JsonValue auto& json, const SyncResult& result) {
     json = {{"outcome", std::string{to_string(result.outcome)}},
             {"pushed", result.pushed},
             {"pulled", result.pulled},
@@ -65,7 +65,7 @@ inline void to_json(nlohmann::json& json, const SyncResult& result) {
             {"errors", result.errors}};
 }
 
-inline void from_json(const nlohmann::json& json, SyncResult& result) {
+void from_json(const detail::JsonValue auto& json, SyncResult& result) {
     detail::require_object(json, "sync result");
     SyncResult read;
     const auto count = [&](const char* key) {

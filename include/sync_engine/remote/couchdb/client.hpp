@@ -203,9 +203,9 @@ private:
         throw RemoteError(failure.what());
     }
 
-    template <class Read = decltype(&parse_json)>
+    template <class Read = decltype(&parse_json<>)>
     [[nodiscard]] Answer judged(const HttpResponse& response,
-                                const Read& read = &parse_json) const {
+                                const Read& read = &parse_json<>) const {
         const int status = response.status;
         if ((status >= 200 && status < 300) || status == 404) {
             return {status, body_of(response, read)};
