@@ -3,6 +3,7 @@
 
 #include <sync_engine/record/environment.hpp>
 #include <sync_engine/record/error.hpp>
+#include <sync_engine/record/json.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/remote/change.hpp>
 #include <sync_engine/remote/page.hpp>
@@ -380,9 +381,8 @@ private:
 
     std::uint64_t place_of(const nlohmann::json& cursor) const {
         if (cursor.is_null()) return 0;
-        if (!cursor.is_object() || cursor.value("epoch", nlohmann::json{}) != epoch_) {
-            throw CursorExpired{};
-        }
+        const auto* epoch = detail::find(cursor, "epoch");
+        if (epoch == nullptr || !is_same_json(*epoch, epoch_)) throw CursorExpired{};
         return cursor.at("feed").template get<std::uint64_t>();
     }
 

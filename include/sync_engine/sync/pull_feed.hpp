@@ -53,7 +53,7 @@ public:
             return std::string("the page's cursor is unusable: ") + error.what();
         }
         if (!page.has_more) return {};
-        if (page.cursor == reached_ || !cursors_.insert(page.cursor.dump()).second) {
+        if (is_same_json(page.cursor, reached_) || !cursors_.insert(page.cursor.dump()).second) {
             return "the feed does not advance: it promises more behind a cursor that it has given "
                    "before";
         }
@@ -93,7 +93,8 @@ public:
 
     /// The move that the next step has to make, if any.
     [[nodiscard]] std::optional<CursorMove> move() const {
-        if (!keeps_cursor_ || holds_cursor_back_ || reached_ == stored_) return std::nullopt;
+        if (!keeps_cursor_ || holds_cursor_back_) return std::nullopt;
+        if (is_same_json(reached_, stored_)) return std::nullopt;
         return CursorMove{stored_, reached_};
     }
 
