@@ -386,13 +386,11 @@ plant("what a filter left out is pushed" sync/sync_cycle.hpp
     [[            } else if (answer.push) {]]
     [[            } else if (PLANTED || answer.push) {]])
 plant("a suspect is sent first" sync/push_plan.hpp
-    [[            return std::tuple(a.suspect, a.failed_alone, a.has_failed) <
-                   std::tuple(b.suspect, b.failed_alone, b.has_failed);]]
-    [[            return std::tuple(a.suspect != PLANTED, a.failed_alone, a.has_failed) <
-                   std::tuple(b.suspect != PLANTED, b.failed_alone, b.has_failed);]])
+    [[            if (a.suspect != b.suspect) return b.suspect;]]
+    [[            if (a.suspect != b.suspect) return PLANTED ? a.suspect : b.suspect;]])
 plant("a suspect is sent with others" sync/push_plan.hpp
-    [[            if (queue_.front().suspect && !batch.empty()) break;]]
-    [[            if (!PLANTED && queue_.front().suspect && !batch.empty()) break;]])
+    [[            if (queue_[next_].suspect && !batch.empty()) break;]]
+    [[            if (!PLANTED && queue_[next_].suspect && !batch.empty()) break;]])
 plant("a batch that failed is not halved" sync/push_plan.hpp
     [[        size_ = std::max<std::size_t>(batch.size() / 2, 1);]]
     [[        if (!PLANTED) size_ = std::max<std::size_t>(batch.size() / 2, 1);]])

@@ -77,6 +77,7 @@ private:
 
     Json objects(const Json* base, const Json& local, const Json& remote, const States& sent) {
         auto merged = Json::object();
+        auto& members = *merged.get_ptr<Object*>();
         for (const auto& key : keys_of(local, remote)) {
             States sent_here;
             sent_here.reserve(sent.size());
@@ -89,9 +90,9 @@ private:
                                          member(&remote, key), sent_here, inner);
             path_.resize(length);
             if (chosen == &inner) {
-                merged[key] = std::move(inner);
+                members[key] = std::move(inner);
             } else if (chosen != nullptr) {
-                merged[key] = *chosen;
+                members[key] = *chosen;
             }
         }
         return merged;

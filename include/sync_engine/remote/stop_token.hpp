@@ -43,7 +43,7 @@ public:
     /// A token that stops as soon as one of two does.
     [[nodiscard]] static StopToken either(const StopToken& one, const StopToken& other) {
         StopToken both = one;
-        both.states_.insert(both.states_.end(), other.states_.begin(), other.states_.end());
+        for (const auto& state : other.states_) both.states_.push_back(state);
         return both;
     }
 

@@ -5,10 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <deque>
-#include <iterator>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -36,33 +33,31 @@ public:
 
     /// Sets what is to be pushed, in its order of edits.
     void fill(std::vector<PushCandidate> candidates) {
-        const auto goes_first = [](const auto& a, const auto& b) {
-            return std::tuple(a.suspect, a.failed_alone, a.has_failed) <
-                   std::tuple(b.suspect, b.failed_alone, b.has_failed);
+        const auto goes_first = [](const PushCandidate& a, const PushCandidate& b) {
+            if (a.suspect != b.suspect) return b.suspect;
+            if (a.failed_alone != b.failed_alone) return a.failed_alone < b.failed_alone;
+            return !a.has_failed && b.has_failed;
         };
         // Nearly always nothing has failed, and sorting would be the dearest thing here.
         if (!std::is_sorted(candidates.begin(), candidates.end(), goes_first)) {
             std::stable_sort(candidates.begin(), candidates.end(), goes_first);
         }
-        queue_.assign(std::make_move_iterator(candidates.begin()),
-                      std::make_move_iterator(candidates.end()));
+        queue_ = std::move(candidates);
+        next_ = 0;
     }
 
     /// Adds a record to this cycle: the winner of a conflict that a push revealed.
     void push_again(PushCandidate candidate) {
-        const auto first_suspect = std::find_if(queue_.begin(), queue_.end(),
-                                                [](const auto& each) { return each.suspect; });
-        queue_.insert(first_suspect, std::move(candidate));
+        queue_.insert(first_suspect(), std::move(candidate));
     }
 
     /// The next batch; empty when nothing is left or the plan has given up for good.
     [[nodiscard]] std::vector<PushCandidate> next() {
         if (has_given_up()) return last_try();
         std::vector<PushCandidate> batch;
-        while (!queue_.empty() && batch.size() < size_) {
-            if (queue_.front().suspect && !batch.empty()) break;
-            batch.push_back(std::move(queue_.front()));
-            queue_.pop_front();
+        while (next_ < queue_.size() && batch.size() < size_) {
+            if (queue_[next_].suspect && !batch.empty()) break;
+            batch.push_back(std::move(queue_[next_++]));
             if (batch.back().suspect) break;
         }
         return batch;
@@ -74,11 +69,11 @@ public:
         size_ = std::min(limit_, size_ * 2);
     }
 
-    /// A batch of several failed whole: its records wait for their turn in halves of it.
+    /// A batch of several, as `next` gave it, failed whole: its records wait for their turn in
+    /// halves of it.
     void halve(std::vector<PushCandidate> batch) {
         size_ = std::max<std::size_t>(batch.size() / 2, 1);
-        queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
-                      std::make_move_iterator(batch.end()));
+        for (; !batch.empty(); batch.pop_back()) queue_[--next_] = std::move(batch.back());
     }
 
     /// A call failed whole, and the failure may be the remote's.
@@ -95,14 +90,18 @@ public:
         return failures_in_a_row_ > 0 && failures_in_a_row_ >= patience_;
     }
 
-    [[nodiscard]] std::size_t remaining() const noexcept { return queue_.size(); }
+    [[nodiscard]] std::size_t remaining() const noexcept { return queue_.size() - next_; }
 
 private:
+    [[nodiscard]] std::vector<PushCandidate>::iterator first_suspect() {
+        return std::find_if(queue_.begin() + static_cast<std::ptrdiff_t>(next_), queue_.end(),
+                            [](const PushCandidate& each) { return each.suspect; });
+    }
+
     /// One suspect more, when the plan has given up: behind records that fail whenever the remote
     /// is asked, it would never get its turn. If it passes, it was not the remote.
     [[nodiscard]] std::vector<PushCandidate> last_try() {
-        const auto suspect = std::find_if(queue_.begin(), queue_.end(),
-                                          [](const auto& each) { return each.suspect; });
+        const auto suspect = first_suspect();
         if (has_tried_last_ || suspect == queue_.end()) return {};
         has_tried_last_ = true;
         std::vector<PushCandidate> batch{std::move(*suspect)};
@@ -115,7 +114,8 @@ private:
     std::size_t failures_in_a_row_ = 0;
     std::size_t patience_ = 0;
     bool has_tried_last_ = false;
-    std::deque<PushCandidate> queue_;
+    std::vector<PushCandidate> queue_;
+    std::size_t next_ = 0;  // in the queue: those before it have had their turn
 };
 
 }  // namespace sync_engine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/record/timestamp.hpp>
+#include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/sync_metadata.hpp>
 #include <sync_engine/sync/news.hpp>
 #include <sync_engine/sync/sync_result.hpp>
@@ -10,7 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 
 namespace sync_engine {
@@ -21,12 +22,14 @@ public:
     /// Adds an error; of one record, the last one counts. An empty id speaks of a whole call.
     void add_error(const std::string& id, std::string message, Timestamp at) {
         SyncError error{id, std::move(message), at};
-        const auto [place, is_new] = places_.try_emplace(id, result_.errors.size());
-        if (is_new || id.empty()) {
-            result_.errors.push_back(std::move(error));
-        } else {
-            result_.errors[place->second] = std::move(error);
+        const auto place = places_.find(
+            id, [&](std::size_t n) { return std::string_view{result_.errors[n].record_id}; });
+        if (place != IdIndex::nowhere) {
+            result_.errors[place] = std::move(error);
+            return;
         }
+        if (!id.empty()) places_.insert(id, result_.errors.size());
+        result_.errors.push_back(std::move(error));
     }
 
     /// Adds what a committed decision came to.
@@ -58,7 +61,7 @@ public:
 
 private:
     SyncResult result_{};
-    std::unordered_map<std::string, std::size_t> places_;
+    IdIndex places_;  // in the errors
 };
 
 }  // namespace sync_engine
