@@ -58,7 +58,8 @@ public:
         const Object& members = object();
         // What lies inside comes after what it lies in: backwards, nothing is put into what was
         // itself put back.
-        for (auto member = members.rbegin(); member != members.rend(); ++member) {
+        for (auto member = members.end(); member != members.begin();) {
+            --member;
             auto keys = keys_of(member->first);
             if (auto* holder = holder_in(known, keys)) {
                 holder->get_ptr<Object*>()->emplace(keys.back(), member->second);
