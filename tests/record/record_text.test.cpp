@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <utility>
@@ -131,6 +132,35 @@ TEST_CASE("a record is written as its JSON is", "[record]") {
     CHECK(text_of(note) == json(note).dump());
     note.status = SyncStatus::deleted;
     CHECK(text_of(note) == json(note).dump());
+}
+
+TEST_CASE("data of every kind is written as its JSON is", "[record]") {
+    constexpr auto lowest = std::numeric_limits<std::int64_t>::min();
+    const std::vector<json> values{nullptr,
+                                   true,
+                                   false,
+                                   0,
+                                   -1,
+                                   lowest,
+                                   std::numeric_limits<std::uint64_t>::max(),
+                                   -0.0,
+                                   1.0,
+                                   0.1,
+                                   1e300,
+                                   "",
+                                   "[{",
+                                   "\"\\\x01\x1F\x7F\b\f\n\r\t/ \xF0\x9F\x98\x80",
+                                   std::string("a\0b", 3),
+                                   json::array(),
+                                   json::object(),
+                                   {json::array(), {json::array()}, 1, {{"", json::object()}}},
+                                   {{"\"\n", {{"[", "{"}, {"{", nullptr}}}, {"x", {1, 2}}}};
+    for (const auto& value : values) {
+        const SyncRecord<> record{.id = "a", .data = value};
+        CHECK(text_of(record) == json(record).dump());
+    }
+    const SyncRecord<> all{.id = "a", .data = values};
+    CHECK(text_of(all) == json(all).dump());
 }
 
 TEST_CASE("what cannot be written leaves the text as it was", "[record]") {
