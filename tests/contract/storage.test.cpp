@@ -206,6 +206,37 @@ TEMPLATE_LIST_TEST_CASE("a storage gives back the whole state of the last commit
           text_of(StoreState{.store_id = "store", .sequence = 43}));
 }
 
+TEMPLATE_LIST_TEST_CASE("a storage knows the last sequence when nothing is left that had it",
+                        "[contract]", EveryStorage) {
+    Bench<TestType, json> bench;
+    const auto state = [](Sequence sequence) {
+        return StoreState{.store_id = "store", .sequence = sequence};
+    };
+    const auto record = note("a", "one");
+    commit<json>(bench.storage(), {dirty(record, 4), dirty(note("b", "one"), 5)}, {}, false,
+                 state(5));
+    commit<json>(bench.storage(), {dirty(record, 6)}, {}, false, state(6));
+    commit<json>(bench.storage(), {dirty(record, 7), dirty(note("c", "one"), 8)}, {}, false,
+                 state(8));
+    commit<json>(bench.storage(), {dirty(record, 7)}, {}, false, state(8));
+    CHECK(bench.reopened().state.sequence == 8);
+
+    SECTION("because it was erased") {
+        commit<json>(bench.storage(), {dirty(record, 9)}, {}, false, state(9));
+        commit<json>(bench.storage(), {}, {"a"}, false, state(9));
+        CHECK(bench.reopened().state.sequence == 9);
+    }
+    SECTION("because everything was cleared") {
+        commit<json>(bench.storage(), {dirty(record, 9)}, {}, true, state(9));
+        commit<json>(bench.storage(), {}, {}, true, state(9));
+        CHECK(bench.reopened().state.sequence == 9);
+    }
+    SECTION("because nothing ever had it") {
+        commit<json>(bench.storage(), {dirty(record, 9)}, {}, false, state(11));
+        CHECK(bench.reopened().state.sequence == 11);
+    }
+}
+
 TEMPLATE_LIST_TEST_CASE("a storage restores whether local and base are the same", "[contract]",
                         EveryStorage) {
     Bench<TestType, json> bench;

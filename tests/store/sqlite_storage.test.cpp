@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -152,6 +153,20 @@ TEST_CASE("what was committed before a process dies is there, without the log be
 
     CHECK(LocalStore<>{storage(folder / "copy.db")}.get("a") == note("a", "one"));
     CHECK_FALSE(fs::exists(folder / "app.db-shm"));
+}
+
+TEST_CASE("an edit writes the page of its record and no other", "[store]") {
+    const TemporaryFolder folder;
+    LocalStore<> store{storage(folder / "app.db")};
+    store.put(note("a", "one"));
+    const auto before = fs::file_size(folder / "app.db-wal");
+
+    store.update("a", [](json& data) { data = "two"; });
+
+    constexpr std::uintmax_t page_in_log = 4096 + 24;
+    CHECK(fs::file_size(folder / "app.db-wal") - before == page_in_log);
+    copy_unclosed(folder / "app.db", folder / "copy.db");
+    CHECK(LocalStore<>{storage(folder / "copy.db")}.state().sequence == 2);
 }
 
 TEST_CASE("a file opens whose process died while the log was folded in", "[store]") {

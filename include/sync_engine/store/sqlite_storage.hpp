@@ -21,6 +21,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -77,7 +78,14 @@ public:
             if (database().has_moved()) {
                 throw sqlite::SqliteError(SQLITE_READONLY_DBMOVED, "nothing is stored any more");
             }
-            in_transaction([&] { write(batch); });
+            std::optional<StoreState> news;  // copied now: once it is stored, nothing may fail
+            if (!is_told_by_rows(batch)) news = *batch.state;
+            in_transaction([&] {
+                write(batch);
+                if (news) sqlite::write(write_state_, *news);
+            });
+            if (news) state_ = std::move(news);
+            state_->sequence = batch.state->sequence;
         });
     }
 
@@ -88,7 +96,17 @@ private:
         if (batch.clear) database().run("DELETE FROM records");
         for (const auto* entry : batch.write) sqlite::write(write_record_, *entry);
         for (const auto id : batch.erase) erase_record_.bind(1, id).run();
-        sqlite::write(write_state_, *batch.state);
+    }
+
+    /// Whether nothing of the state is new but the sequence, and the rows of the records say that:
+    /// then its own row, and with it a page, stays as it is. So it is with an edit.
+    [[nodiscard]] bool is_told_by_rows(const StorageBatch<Data>& batch) const {
+        const bool may_forget_highest = batch.clear || !batch.erase.empty();
+        if (!state_ || may_forget_highest) return false;
+        if (!sqlite::same_but_sequence(*state_, *batch.state)) return false;
+        Sequence highest = state_->sequence;
+        for (const auto* entry : batch.write) highest = std::max(highest, entry->sequence);
+        return highest == batch.state->sequence;
     }
 
     /// Runs `body` in a transaction that is whole or was never there.
@@ -159,6 +177,7 @@ private:
         auto state = database().prepare(sqlite::read_state);
         if (!state.step()) throw sqlite::refused(file_.name(), "it has no state");
         image.state = sqlite::state_of(state);
+        Sequence& last = image.state.sequence;
         // Rows are never more than that; erased ones have left gaps.
         const auto most = database().integer("SELECT coalesce(max(rowid), 0) FROM records");
         image.entries.reserve(
@@ -169,9 +188,11 @@ private:
         const auto later = [&](auto text, auto& record) { batch.add(text, record); };
         while (rows.step()) {
             image.entries.push_back(sqlite::entry_of<Data>(rows, revise, later));
+            last = std::max(last, image.entries.back().sequence);
             if (batch.is_full()) batch.read();
         }
         batch.read();
+        state_ = image.state;
         return image;
     }
 
@@ -179,6 +200,7 @@ private:
 
     SqliteOptions options_;
     sqlite::File file_;
+    std::optional<StoreState> state_{};  // what a load would answer; none: not known yet
     sqlite::Statement write_record_;
     sqlite::Statement erase_record_;
     sqlite::Statement write_state_;

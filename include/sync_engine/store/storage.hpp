@@ -19,6 +19,8 @@ struct RemoteHealth {
     unsigned failures = 0;  ///< calls that failed whole, in cycles in a row
     Wait backoff{};         ///< our own wait: a sync that somebody asked for ignores it
     Wait asked{};           ///< the remote's own wait (`RetryAfter`): always kept
+
+    bool operator==(const RemoteHealth&) const = default;
 };
 
 /// Everything a store keeps that is not about one record.
@@ -35,10 +37,12 @@ struct StoreState {
 /// What one commit writes: all of it or nothing.
 template <class Data>
 struct StorageBatch {
-    bool clear = false;                       ///< first forget every entry
-    std::vector<const Entry<Data>*> write{};  ///< replace or add, by the id of `local`
-    std::vector<std::string_view> erase{};    ///< forget
-    const StoreState* state = nullptr;        ///< the whole new state; never null
+    bool clear = false;  ///< first forget every entry
+    /// Replace or add, by the id of `local`. The sequence of an entry never goes back.
+    std::vector<const Entry<Data>*> write{};
+    std::vector<std::string_view> erase{};  ///< forget
+    /// The whole new state; never null. Its sequence is not below that of any entry.
+    const StoreState* state = nullptr;
 };
 
 /// What a storage gives back when a store opens it.

@@ -135,6 +135,14 @@ inline void write(Statement& statement, const StoreState& state) {
         .run();
 }
 
+/// Whether two states differ in their sequence at most. Cursors are compared as text: to JSON, 1
+/// and 1.0 are equal, and a remote may not think so.
+[[nodiscard]] inline bool same_but_sequence(const StoreState& one, const StoreState& other) {
+    return one.store_id == other.store_id && one.epoch == other.epoch &&
+           one.remote_name == other.remote_name && one.health == other.health &&
+           one.metadata == other.metadata && one.cursor.dump() == other.cursor.dump();
+}
+
 /// What a row that makes no sense is refused with.
 [[nodiscard]] inline FormatError cannot_be_read(const std::string& id, const std::string& why) {
     return FormatError("record " + id + " cannot be read: " + why);
