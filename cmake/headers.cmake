@@ -107,6 +107,7 @@ set(sync_engine_sqlite_headers
     include/sync_engine/store/sqlite/file.hpp
     include/sync_engine/store/sqlite/rows.hpp
     include/sync_engine/store/sqlite/salvage.hpp
+    include/sync_engine/store/sqlite/sent_rows.hpp
     include/sync_engine/store/sqlite_storage.hpp
 )
 

@@ -270,6 +270,65 @@ TEMPLATE_LIST_TEST_CASE("a storage replaces what is written again and forgets wh
     CHECK(text_of(entries.at("full")) == text_of(dirty(note("full", "bare"))));
 }
 
+TEMPLATE_LIST_TEST_CASE("a storage that is told what it has ends with what is written",
+                        "[contract]", EveryStorage) {
+    const auto edited = dirty_note("full", "one");
+    auto sent = edited;
+    sent.sent.push_back({"operation", 1, edited.local, 1});
+    auto sent_again = sent;
+    ++sent_again.sent.front().attempts;
+    auto edited_since = sent;
+    edited_since.local = shared(note("full", "two"));
+    auto marked = sent;
+    marked.absent_once = true;
+    auto failed = sent;
+    failed.retry = RetryState{.sequence = 1, .attempts = 1};
+    auto superseding = sent;
+    superseding.superseded = {"r1"};
+    auto parked = sent;
+    parked.theirs = shared(note("full", "theirs"));
+    const std::vector<Entry<json>> entries{
+        edited,
+        sent,
+        sent_again,
+        edited_since,
+        marked,
+        failed,
+        parked,
+        superseding,
+        full_entry(),
+        clean(note("full", "one").with_status(SyncStatus::synced)),
+        clean(SyncRecord<>{.id = "full", .status = SyncStatus::deleted, .updated_at = noon})};
+    for (const auto& before : entries) {
+        for (const auto& after : entries) {
+            CAPTURE(text_of(before), text_of(after));
+            Bench<TestType, json> bench;
+            const StoreState state{.store_id = "store", .sequence = 42};
+            bench.storage().commit({.write = {&before}, .known = {nullptr}, .state = &state});
+            bench.storage().commit({.write = {&after}, .known = {&before}, .state = &state});
+            CHECK(text_of(reopened(bench).at("full")) == text_of(after));
+        }
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("a storage forgets what was sent with the record", "[contract]",
+                        EveryStorage) {
+    Bench<TestType, json> bench;
+    const bool is_cleared = GENERATE(false, true);
+    commit(bench.storage(), {full_entry()});
+    if (is_cleared) {
+        commit<json>(bench.storage(), {}, {}, true);
+    } else {
+        commit<json>(bench.storage(), {}, {"full"});
+    }
+    CHECK(reopened(bench).empty());
+
+    const auto again = dirty_note("full", "again");
+    const StoreState state{.store_id = "store", .sequence = 42};
+    bench.storage().commit({.write = {&again}, .known = {nullptr}, .state = &state});
+    CHECK(text_of(reopened(bench).at("full")) == text_of(again));
+}
+
 TEMPLATE_LIST_TEST_CASE("a storage clears before it writes", "[contract]", EveryStorage) {
     Bench<TestType, json> bench;
     commit(bench.storage(), {dirty_note("a", "one"), dirty_note("b", "one")});

@@ -169,6 +169,72 @@ TEST_CASE("an edit writes the page of its record and no other", "[store]") {
     CHECK(LocalStore<>{storage(folder / "copy.db")}.state().sequence == 2);
 }
 
+TEST_CASE("what is sent is written beside the records, and forgotten when it is answered",
+          "[store]") {
+    const TemporaryFolder folder;
+    const auto staged = [](const LocalStore<>& store) {
+        const auto entry = store.read({"a"}).front();
+        return Step<json>{.decisions = {{.id = "a",
+                                         .expected = entry->generation,
+                                         .outcome = rules::staged(*entry, "operation")}}};
+    };
+    LocalStore<> store{storage(folder / "app.db")};
+    store.put(note("a", "one"));
+    store.apply({.metadata = SyncMetadata{.total_pushes = 7}});
+    const auto before = fs::file_size(folder / "app.db-wal");
+
+    store.apply(staged(store));
+
+    constexpr std::uintmax_t page_in_log = 4096 + 24;
+    CHECK(fs::file_size(folder / "app.db-wal") - before == page_in_log);
+    copy_unclosed(folder / "app.db", folder / "copy.db");
+    {
+        LocalStore<> again{storage(folder / "copy.db")};
+        const auto entry = again.read({"a"}).front();
+        REQUIRE(entry->sent.size() == 1);
+        CHECK(entry->sent.front().record == entry->local);
+        again.apply(staged(again));
+        again.update("a", [](json& data) { data["text"] = "two"; });
+    }
+    CHECK(answer(folder / "copy.db",
+                 "SELECT id || ' ' || operation_id || ' ' || attempts || ' ' "
+                 "|| json_extract(record, '$.data.text') FROM sent") == "a operation 2 one\n");
+    LocalStore<>{storage(folder / "copy.db")}.mark_synced("a");
+    CHECK(answer(folder / "copy.db", "SELECT CAST(count(*) AS TEXT) FROM sent") == "0\n");
+}
+
+namespace {
+
+/// Knows how often it was written.
+struct Counted {
+    int number = 0;
+
+    static inline int written = 0;
+    bool operator==(const Counted&) const = default;
+    friend void to_json(json& value, const Counted& counted) {
+        ++written;
+        value = counted.number;
+    }
+    friend void from_json(const json& value, Counted& counted) { value.get_to(counted.number); }
+};
+
+}  // namespace
+
+TEST_CASE("a record is not written again when it is sent", "[store]") {
+    const TemporaryFolder folder;
+    LocalStore<Counted> store{sqlite_storage<Counted>(folder / "app.db")};
+    store.put({.id = "a", .data = {1}});
+    const auto entry = store.read({"a"}).front();
+    const int before = Counted::written;
+
+    store.apply({.decisions = {{.id = "a",
+                                .expected = entry->generation,
+                                .outcome = rules::staged(*entry, "operation")}}});
+
+    CHECK(Counted::written == before);
+    CHECK(store.read({"a"}).front()->sent.size() == 1);
+}
+
 TEST_CASE("a file opens whose process died while the log was folded in", "[store]") {
     const TemporaryFolder folder;
     make_store(folder / "app.db");
@@ -401,7 +467,6 @@ TEST_CASE("a row that makes no sense is named, and nothing of the file is change
         {"revision = x'ff'", "does not hold text"},
         {"conflicted = 1", "in conflict with nothing"},
         {"background = '[]'", "background"},
-        {"background = '{\"sent\":[{}]}'", "operationId"},
         {"background = '{\"retry\":{\"sequence\":-1}}'", "sequence"},
         {"background = '{\"base\":{\"id\":\"a\"}}'", "data"},
         {"id = ''", "the id is empty"},
@@ -410,6 +475,20 @@ TEST_CASE("a row that makes no sense is named, and nothing of the file is change
         CAPTURE(change);
         overwrite(folder / "bad.db", folder / "good.db");
         run_sql(folder / "bad.db", "UPDATE records SET " + change + " WHERE id = 'note 1'");
+        check_refused(folder / "bad.db", reason);
+    }
+    for (const auto& [change, reason] : std::vector<std::pair<std::string, std::string>>{
+             {"'note 1', 0, 'x', 1, -1, NULL", "does not hold a count"},
+             {"'note 1', 0, 'x', 1, 4294967296, NULL", "does not hold a count"},
+             {"'note 1', 0, 'x', 'y', 1, NULL", "does not hold a whole number"},
+             {"'note 1', 0, x'07', 1, 1, NULL", "does not hold text"},
+             {"'note 1', 0, CAST(x'ff' AS TEXT), 1, 1, NULL", "UTF-8"},
+             {"'note 1', 0, 'x', 1, 1, '{'", "JSON text ends too early"},
+             {"'note 1', 0, 'x', 1, 1, '{}'", "\"note 1\" cannot be read: what was sent of it"},
+             {"'note 7', 0, 'x', 1, 1, NULL", "sent of a record that is not there"}}) {
+        CAPTURE(change);
+        overwrite(folder / "bad.db", folder / "good.db");
+        run_sql(folder / "bad.db", "INSERT INTO sent VALUES (" + change + ")");
         check_refused(folder / "bad.db", reason);
     }
     for (const char* change : {"cursor = 'x'", "health = '{}'", "metadata = '7'"}) {
@@ -658,6 +737,32 @@ TEST_CASE("salvage of a whole file reads everything and changes nothing", "[stor
     CHECK(report.entries == 3);
     CHECK(report.is_whole());
     CHECK(bytes_of(folder / "app.db") == before);
+}
+
+TEST_CASE("salvage reads what was sent, and the records also where it cannot", "[store]") {
+    const TemporaryFolder folder;
+    make_old_store(folder / "app.db");
+    std::size_t sent = 0;
+    const auto count = [&](const Entry<>& entry) { sent += entry.sent.size(); };
+    CHECK(salvage(folder / "app.db", count).is_whole());
+    CHECK(sent == 1);
+
+    run_sql(folder / "app.db", "UPDATE sent SET record = '{'");
+    auto report = salvage(folder / "app.db", count);
+    CHECK(report.entries == 3);
+    REQUIRE(report.losses.size() == 1);
+    CHECK_THAT(report.losses.front(), Contains("\"full\" cannot be read: what was sent"));
+
+    const auto root = std::stoul(answer(
+        folder / "app.db", "SELECT CAST(rootpage AS TEXT) FROM sqlite_master WHERE name = 'sent'"));
+    auto damaged = bytes_of(folder / "app.db");
+    damaged.replace((root - 1) * 4096, 4096, 4096, '\xFF');
+    write_bytes(folder / "app.db", damaged);
+    report = salvage(folder / "app.db", count);
+    CHECK(report.entries == 3);
+    REQUIRE(report.losses.size() == 1);
+    CHECK_THAT(report.losses.front(), Contains("what was sent: "));
+    CHECK(sent == 1);
 }
 
 TEST_CASE("salvage reads what is in the log of a process that died", "[store]") {

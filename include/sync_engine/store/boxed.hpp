@@ -37,6 +37,10 @@ public:
     }
     void reset() noexcept { value_.reset(); }
 
+    friend bool operator==(const Boxed& one, const Boxed& other) {
+        return one && other ? *one == *other : one.has_value() == other.has_value();
+    }
+
 private:
     std::unique_ptr<Value> value_{};
 };

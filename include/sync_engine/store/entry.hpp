@@ -64,6 +64,17 @@ struct Entry {
     }
 };
 
+/// Whether what was sent is all that an entry differs in from what it was before: it was staged.
+template <class Data>
+[[nodiscard]] bool same_but_sent(const Entry<Data>& before, const Entry<Data>& entry) {
+    return before.local == entry.local && before.base == entry.base &&
+           before.theirs == entry.theirs && before.sequence == entry.sequence &&
+           before.conflicted == entry.conflicted &&
+           before.pulled_since_ack == entry.pulled_since_ack &&
+           before.absent_once == entry.absent_once && before.retry == entry.retry &&
+           before.superseded == entry.superseded && before.settled_at == entry.settled_at;
+}
+
 /// Stands on a new edit until the store gives it its sequence at the commit.
 inline constexpr Sequence next_sequence = 0;
 

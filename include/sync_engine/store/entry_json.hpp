@@ -133,39 +133,13 @@ void from_json(const detail::JsonValue auto& json, RetryState& retry) {
     retry = std::move(read);
 }
 
-namespace detail {
-
-/// A state that was sent; without its record where that is `local` itself, as it mostly is.
-template <class Data>
-[[nodiscard]] nlohmann::json json_of(const Sent<Data>& sent, const RecordPtr<Data>& local) {
-    nlohmann::json json{{"operationId", sent.operation_id},
-                        {"sequence", sent.sequence},
-                        {"attempts", sent.attempts}};
-    if (sent.record != local) json["record"] = *sent.record;
-    return json;
-}
-
-template <class Data>
-[[nodiscard]] Sent<Data> read_sent(const nlohmann::json& json, const RecordPtr<Data>& local) {
-    require_object(json, "sent state");
-    Sent<Data> sent{.operation_id = read_string(json, "operationId"),
-                    .sequence = read_count(json, "sequence"),
-                    .record = read_record<Data>(json, "record"),
-                    .attempts = read_small_count(json, "attempts")};
-    if (sent.record == nullptr) sent.record = local;
-    return sent;
-}
-
-}  // namespace detail
-
-/// Everything of an entry but `local`, `sequence` and its flags: base unless it is `local` itself,
-/// what was sent, theirs, retry state, superseded revisions, and since when it is a husk. Null
+/// Everything of an entry but `local`, `sequence`, its flags and what was sent: base unless it is
+/// `local` itself, theirs, retry state, superseded revisions, and since when it is a husk. Null
 /// where there is nothing of these.
 template <class Data>
 [[nodiscard]] nlohmann::json background_of(const Entry<Data>& entry) {
     nlohmann::json json;
     if (entry.base != nullptr && !entry.is_clean()) json["base"] = *entry.base;
-    for (const auto& sent : entry.sent) json["sent"].push_back(detail::json_of(sent, entry.local));
     if (entry.theirs != nullptr) json["theirs"] = *entry.theirs;
     if (entry.retry) json["retry"] = *entry.retry;
     if (!entry.superseded.empty()) json["superseded"] = entry.superseded;
@@ -179,10 +153,6 @@ template <class Data>
 void read_background(const nlohmann::json& json, Entry<Data>& entry) {
     detail::require_object(json, "background");
     if (const auto base = detail::read_record<Data>(json, "base")) entry.base = base;
-    for (const auto& each : detail::read_array(json, "sent")) {
-        entry.sent.push_back(
-            detail::in_key("sent", [&] { return detail::read_sent<Data>(each, entry.local); }));
-    }
     entry.theirs = detail::read_record<Data>(json, "theirs");
     if (const auto* retry = detail::find(json, "retry")) {
         RetryState read;

@@ -61,6 +61,8 @@ struct RetryState {
     [[nodiscard]] Timestamp due() const noexcept {
         return std::max(backoff.until(), asked.until());
     }
+
+    bool operator==(const RetryState&) const = default;
 };
 
 }  // namespace sync_engine

@@ -7,6 +7,7 @@
 #include <sync_engine/store/sqlite/file.hpp>
 #include <sync_engine/store/sqlite/rows.hpp>
 #include <sync_engine/store/sqlite/salvage.hpp>
+#include <sync_engine/store/sqlite/sent_rows.hpp>
 #include <sync_engine/store/storage.hpp>
 
 #include <nlohmann/json.hpp>
@@ -63,6 +64,7 @@ public:
                        .schema_version = options_.schema_version}),
           write_record_(file_.database().prepare(sqlite::write_record)),
           erase_record_(file_.database().prepare("DELETE FROM records WHERE id = ?1")),
+          sent_(file_.database()),
           write_state_(file_.database().prepare(sqlite::write_state)),
           begin_(file_.database().prepare("BEGIN IMMEDIATE")),
           end_(file_.database().prepare("COMMIT")) {}
@@ -93,9 +95,39 @@ private:
     [[nodiscard]] sqlite::Database& database() noexcept { return file_.database(); }
 
     void write(const StorageBatch<Data>& batch) {
-        if (batch.clear) database().run("DELETE FROM records");
-        for (const auto* entry : batch.write) sqlite::write(write_record_, *entry);
-        for (const auto id : batch.erase) erase_record_.bind(1, id).run();
+        if (batch.clear) {
+            database().run("DELETE FROM records");
+            database().run("DELETE FROM sent");
+        }
+        const bool is_known = batch.known.size() == batch.write.size();
+        for (std::size_t place = 0; place < batch.write.size(); ++place) {
+            const Entry<Data>& entry = *batch.write[place];
+            if (is_known) {
+                write(batch.known[place], entry);
+            } else {
+                overwrite(entry);
+            }
+        }
+        for (const auto id : batch.erase) {
+            erase_record_.bind(1, id).run();
+            sent_.erase(id);
+        }
+    }
+
+    /// Writes what is new in an entry.
+    void write(const Entry<Data>* before, const Entry<Data>& entry) {
+        if (before == nullptr || !same_but_sent(*before, entry)) {
+            sqlite::write(write_record_, entry);
+        }
+        if (before != nullptr && !before->sent.empty()) sent_.erase(entry.local->id);
+        sent_.insert(entry);
+    }
+
+    /// Writes all of an entry, whatever was there.
+    void overwrite(const Entry<Data>& entry) {
+        sqlite::write(write_record_, entry);
+        sent_.erase(entry.local->id);
+        sent_.insert(entry);
     }
 
     /// Whether nothing of the state is new but the sequence, and the rows of the records say that:
@@ -164,7 +196,7 @@ private:
     [[nodiscard]] StorageImage<Data> migrate(unsigned from) {
         auto image =
             read([&](nlohmann::json record) { return options_.migrate(std::move(record), from); });
-        for (const auto& entry : image.entries) sqlite::write(write_record_, entry);
+        for (const auto& entry : image.entries) overwrite(entry);
         database()
             .prepare("UPDATE state SET schema_version = ?1")
             .bind(1, std::int64_t{options_.schema_version})
@@ -184,14 +216,22 @@ private:
             static_cast<std::size_t>(std::clamp(most, std::int64_t{0}, largest_reserve)));
         auto rows = database().prepare(sqlite::read_records);
         rows.bind(1, std::numeric_limits<std::int64_t>::min()).bind(2, most);
+        const auto sent_states = database().integer("SELECT count(*) FROM sent");
+        std::size_t sent_read = 0;
         sqlite::DataBatch<Data> batch;
         const auto later = [&](auto text, auto& record) { batch.add(text, record); };
         while (rows.step()) {
             image.entries.push_back(sqlite::entry_of<Data>(rows, revise, later));
-            last = std::max(last, image.entries.back().sequence);
+            Entry<Data>& entry = image.entries.back();
+            last = std::max(last, entry.sequence);
+            if (sent_states > 0) sent_.read(entry, revise);
+            sent_read += entry.sent.size();
             if (batch.is_full()) batch.read();
         }
         batch.read();
+        if (sent_read != static_cast<std::size_t>(sent_states)) {
+            throw sqlite::refused(file_.name(), "something was sent of a record that is not there");
+        }
         state_ = image.state;
         return image;
     }
@@ -203,6 +243,7 @@ private:
     std::optional<StoreState> state_{};  // what a load would answer; none: not known yet
     sqlite::Statement write_record_;
     sqlite::Statement erase_record_;
+    sqlite::SentRows sent_;
     sqlite::Statement write_state_;
     sqlite::Statement begin_;
     sqlite::Statement end_;

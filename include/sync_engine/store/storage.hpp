@@ -40,6 +40,9 @@ struct StorageBatch {
     bool clear = false;  ///< first forget every entry
     /// Replace or add, by the id of `local`. The sequence of an entry never goes back.
     std::vector<const Entry<Data>*> write{};
+    /// What each of them replaces, in the same order; null: nothing. Empty: not said. For storages
+    /// that write no more than what is new.
+    std::vector<const Entry<Data>*> known{};
     std::vector<std::string_view> erase{};  ///< forget
     /// The whole new state; never null. Its sequence is not below that of any entry.
     const StoreState* state = nullptr;

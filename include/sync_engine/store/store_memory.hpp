@@ -89,9 +89,11 @@ public:
         state.sequence = commit.sequence;
         StorageBatch<Data> batch{.clear = commit.everything, .state = &state};
         batch.write.reserve(commit.edits.written().size());
+        batch.known.reserve(commit.edits.written().size());
         for (const auto& written : commit.edits.written()) {
             if (written.outcome) {
                 batch.write.push_back(&*written.outcome);
+                batch.known.push_back(commit.everything ? nullptr : table_.find(written.id()));
             } else {
                 batch.erase.push_back(written.forgotten);
             }

@@ -56,6 +56,15 @@ inline constexpr std::string_view records_table =
     "pulled_since_ack INTEGER NOT NULL, "
     "absent_once INTEGER NOT NULL, "
     "background TEXT)";
+inline constexpr std::string_view sent_table =
+    "CREATE TABLE sent ("
+    "id TEXT NOT NULL, "
+    "place INTEGER NOT NULL, "
+    "operation_id TEXT NOT NULL, "
+    "sequence INTEGER NOT NULL, "
+    "attempts INTEGER NOT NULL, "
+    "record TEXT, "
+    "PRIMARY KEY (id, place)) WITHOUT ROWID";
 inline constexpr std::string_view state_table =
     "CREATE TABLE state ("
     "only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1), "
@@ -303,6 +312,7 @@ private:
         database_.run("PRAGMA user_version = 1");
         require_ours(database_);  // what is written here is what is asked for there
         database_.run(records_table);
+        database_.run(sent_table);
         database_.run(state_table);
         database_
             .prepare(
@@ -315,8 +325,9 @@ private:
     void require_tables() {
         Statement tables = database_.prepare(
             "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1 AND tbl_name = ?1");
-        for (const auto& [name, sql] :
-             {std::pair{std::string_view{"records"}, records_table}, {"state", state_table}}) {
+        for (const auto& [name, sql] : {std::pair{std::string_view{"records"}, records_table},
+                                        {"sent", sent_table},
+                                        {"state", state_table}}) {
             const Statement::Reset at_end{tables.bind(1, name)};
             if (!tables.step() || tables.text(0) != sql) {
                 throw refused(name_, "its table " + std::string{name} + " is not as it was made");

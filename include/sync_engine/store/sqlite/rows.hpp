@@ -27,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-/// Entries and state as rows of the two tables, and back.
+/// Entries and state as rows of tables `records` and `state`, and back.
 namespace sync_engine::sqlite {
 
 /// Changes the JSON of a record while it is read; empty: it stays.
@@ -279,16 +279,13 @@ void read_revised(const Statement& row, const Revise& revise, SyncRecord<Data>& 
     from_json(revised(json, revise), record);
 }
 
-/// The same for every state in the background of an entry.
+/// The same for the states in the background of an entry.
 inline void revise_background(nlohmann::json& background, const Revise& revise) {
     const auto each = [&](nlohmann::json& holder, const char* key) {
         if (holder.contains(key)) holder[key] = revised(holder[key], revise);
     };
     each(background, "base");
     each(background, "theirs");
-    if (background.contains("sent")) {
-        for (auto& sent : background["sent"]) each(sent, "record");
-    }
 }
 
 /// The entry of a row of `read_records`; see `read_record`. Throws FormatError, which names the

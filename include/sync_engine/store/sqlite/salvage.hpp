@@ -7,14 +7,17 @@
 #include <sync_engine/store/sqlite/database.hpp>
 #include <sync_engine/store/sqlite/file.hpp>
 #include <sync_engine/store/sqlite/rows.hpp>
+#include <sync_engine/store/sqlite/sent_rows.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sync_engine {
@@ -80,13 +83,27 @@ private:
     void visit(const Statement& row) {
         const std::string id = row.is_null(0) ? "" : std::string{row.text(0)};
         try {
-            const auto entry = entry_of<Data>(row);
-            visitor_(entry);
+            auto entry = entry_of<Data>(row);
+            read_sent(entry);
+            visitor_(std::as_const(entry));
             ++report_.entries;
         } catch (const FormatError& error) {
             report_.losses.emplace_back(error.what());
         }
         seen_.insert(id);
+    }
+
+    /// Without it, an entry is only less sure to know its own echo.
+    void read_sent(Entry<Data>& entry) {
+        try {
+            if (!sent_) sent_.emplace(database_);
+            if (is_sent_readable_) sent_->read(entry);
+        } catch (const SqliteError& error) {
+            report_.losses.push_back(std::string{"what was sent: "} + error.what());
+            is_sent_readable_ = false;
+        } catch (const FormatError& error) {
+            report_.losses.emplace_back(error.what());
+        }
     }
 
     /// The number of the last row; from the index where the table does not tell.
@@ -129,6 +146,8 @@ private:
     static constexpr std::int64_t most_rows = 1'000'000;
 
     Database database_;
+    std::optional<SentRows> sent_;
+    bool is_sent_readable_ = true;
     Visitor& visitor_;
     SalvageReport report_;
     std::set<std::string> seen_;
