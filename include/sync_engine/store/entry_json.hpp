@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/record/json.hpp>
+#include <sync_engine/record/record_text.hpp>
 #include <sync_engine/record/sync_error.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/entry.hpp>
@@ -15,6 +16,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 /// What a storage has to write of an entry and of the store's state, as JSON.
@@ -133,21 +135,31 @@ void from_json(const detail::JsonValue auto& json, RetryState& retry) {
     retry = std::move(read);
 }
 
-/// Everything of an entry but `local`, `sequence`, its flags and what was sent: base unless it is
-/// `local` itself, theirs, retry state, superseded revisions, and since when it is a husk. Null
-/// where there is nothing of these.
+/// Everything of an entry but `local`, `sequence`, its flags and what was sent, as JSON text: base
+/// unless it is `local` itself, theirs, retry state, superseded revisions, and since when it is a
+/// husk. Empty where there is nothing of these.
 template <class Data>
-[[nodiscard]] nlohmann::json background_of(const Entry<Data>& entry) {
-    nlohmann::json json;
-    if (entry.base != nullptr && !entry.is_clean()) json["base"] = *entry.base;
-    if (entry.theirs != nullptr) json["theirs"] = *entry.theirs;
-    if (entry.retry) json["retry"] = *entry.retry;
-    if (!entry.superseded.empty()) json["superseded"] = entry.superseded;
-    if (entry.settled_at != Timestamp{}) json["settledAt"] = detail::micros_of(entry.settled_at);
-    return json;
+[[nodiscard]] std::string background_text(const Entry<Data>& entry) {
+    std::string text;
+    const auto member = [&](std::string_view key) -> std::string& {
+        text += text.empty() ? '{' : ',';
+        detail::append_string(text, key);
+        return text += ':';
+    };
+    if (entry.base != nullptr && !entry.is_clean()) append_json(member("base"), *entry.base);
+    if (entry.theirs != nullptr) append_json(member("theirs"), *entry.theirs);
+    if (entry.retry) member("retry") += nlohmann::json(*entry.retry).dump();
+    if (!entry.superseded.empty()) {
+        member("superseded") += nlohmann::json(entry.superseded).dump();
+    }
+    if (entry.settled_at != Timestamp{}) {
+        member("settledAt") += std::to_string(detail::micros_of(entry.settled_at));
+    }
+    if (!text.empty()) text += '}';
+    return text;
 }
 
-/// Reads what `background_of` wrote into an entry that has its `local`. Throws FormatError, with
+/// Reads what `background_text` wrote into an entry that has its `local`. Throws FormatError, with
 /// the key; the entry is then of no use.
 template <class Data>
 void read_background(const nlohmann::json& json, Entry<Data>& entry) {

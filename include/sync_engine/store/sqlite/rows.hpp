@@ -101,8 +101,7 @@ void write(Statement& statement, const Entry<Data>& entry) {
     const std::string data = entry.is_husk() ? "" : data_text(local);
     const std::string updated_at = to_iso8601(local.updated_at);
     const std::string tags = tags_text(local.tags);
-    const nlohmann::json background = background_of(entry);
-    const std::string background_text = background.is_null() ? "" : background.dump();
+    const std::string background = background_text(entry);
 
     const Statement::Reset at_end{statement};
     statement.bind(1, local.id)
@@ -117,7 +116,7 @@ void write(Statement& statement, const Entry<Data>& entry) {
         .bind(11, std::int64_t{entry.pulled_since_ack})
         .bind(12, std::int64_t{entry.absent_once});
     if (!entry.is_husk()) statement.bind(2, data);
-    if (!background.is_null()) statement.bind(13, background_text);
+    if (!background.empty()) statement.bind(13, background);
     statement.step();
 }
 
