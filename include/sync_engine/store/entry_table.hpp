@@ -47,7 +47,9 @@ public:
     void reserve(std::size_t count) {
         const auto needed = slots_.size() + count;
         index_.reserve(needed);
-        if (needed > slots_.capacity()) slots_.reserve(std::max(needed, slots_.size() * 2));
+        if (needed <= slots_.capacity()) return;
+        // An eighth more, or the first edit after a large commit would move everything.
+        slots_.reserve(std::max(needed + needed / 8, slots_.size() * 2));
     }
 
     /// Adds the entry, or replaces the one with its id.
