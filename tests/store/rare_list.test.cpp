@@ -60,7 +60,9 @@ TEST_CASE("a rare list does what a vector does", "[store]") {
 TEST_CASE("copies of a rare list are of the values", "[store]") {
     RareList<std::string> list{"a", "b"};
     auto copy = list;
+    CHECK(copy == list);
     copy.push_back("c");
+    CHECK_FALSE(copy == list);
     CHECK(list == Words{"a", "b"});
     CHECK(copy == Words{"a", "b", "c"});
 

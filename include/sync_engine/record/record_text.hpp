@@ -144,12 +144,13 @@ void append_tags(std::string& json, const Tags& tags) {
 
 /// Appends JSON that was checked, byte for byte as it is dumped. Most text has nothing to escape
 /// and is copied as it is, where `dump` goes through a table for each of its bytes.
-inline void append_value(std::string& text, const nlohmann::json& value) {
+void append_value(std::string& text, const JsonValue auto& value) {
     using Kind = nlohmann::json::value_t;
     switch (value.type()) {
         case Kind::object:
             text += '{';
-            for (const auto& [key, member] : *value.get_ptr<const nlohmann::json::object_t*>()) {
+            for (const auto& [key, member] :
+                 *value.template get_ptr<const nlohmann::json::object_t*>()) {
                 if (text.back() != '{') text += ',';
                 append_string(text, key);
                 text += ':';
@@ -159,22 +160,22 @@ inline void append_value(std::string& text, const nlohmann::json& value) {
             return;
         case Kind::array:
             text += '[';
-            for (const auto& element : *value.get_ptr<const nlohmann::json::array_t*>()) {
+            for (const auto& element : *value.template get_ptr<const nlohmann::json::array_t*>()) {
                 if (text.back() != '[') text += ',';
                 append_value(text, element);
             }
             text += ']';
             return;
         case Kind::string:
-            return append_string(text, *value.get_ptr<const std::string*>());
+            return append_string(text, *value.template get_ptr<const std::string*>());
         case Kind::number_integer:
-            text += std::to_string(*value.get_ptr<const std::int64_t*>());
+            text += std::to_string(*value.template get_ptr<const std::int64_t*>());
             return;
         case Kind::number_unsigned:
-            text += std::to_string(*value.get_ptr<const std::uint64_t*>());
+            text += std::to_string(*value.template get_ptr<const std::uint64_t*>());
             return;
         case Kind::boolean:
-            text += value.get<bool>() ? "true" : "false";
+            text += *value.template get_ptr<const bool*>() ? "true" : "false";
             return;
         default:
             text += value.dump();

@@ -63,6 +63,9 @@ public:
         if (list.values_->empty()) list.clear();
     }
 
+    friend bool operator==(const RareList& one, const RareList& other) {
+        return one.values_ == other.values_;
+    }
     friend bool operator==(const RareList& list, const std::vector<Value>& values) {
         return list.values_ ? *list.values_ == values : values.empty();
     }

@@ -44,7 +44,8 @@ namespace sync_engine::testing {
     }
 }
 
-/// Each fault is off in half of all runs, and else rare, usual or frequent.
+/// Each fault is off in half of all runs, and else rare, usual or frequent; and in half of all runs
+/// one of them happens every other time: some trouble needs the same fault twice in a row.
 template <class Data>
 [[nodiscard]] FaultRates pick_rates(Choices& choices, const SimulationOptions<Data>& options,
                                     const SimulatedBackend<Data>& backend) {
@@ -54,6 +55,10 @@ template <class Data>
         const auto fault = static_cast<Fault>(each);
         if (!choices.happens(500)) continue;
         rates.set(fault, base_rate(fault) * factors.at(choices.below(3)));
+    }
+    constexpr std::uint32_t every_other_time = 500;
+    if (choices.happens(500)) {
+        rates.set(static_cast<Fault>(choices.below(fault_count)), every_other_time);
     }
     for (const Fault fault : options.without) rates.set(fault, 0);
     if (!backend.tells_stale_reads) rates.set(Fault::page_stale, 0).set(Fault::row_stale, 0);

@@ -19,7 +19,6 @@
 #include <sync_engine/testing/simulation_options.hpp>
 #include <sync_engine/testing/token_ledger.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -73,7 +72,8 @@ struct Scene {
     TokenLedger<Data> ledger{options.workload, verdicts};
     SimulatedBackend<Data> backend{};
     ConflictResolver<Data> resolver{};
-    bool unites = false;  ///< the resolver merges: it lets go of nothing
+    bool unites = false;        ///< the resolver merges: it lets go of nothing
+    std::uint32_t records = 1;  ///< ids that are edited
     std::vector<std::unique_ptr<Peer<Data>>> peers{};
     bool is_healing = false;  ///< the faults are over
     std::size_t actions = 0;
@@ -86,9 +86,7 @@ struct Scene {
         return *peers[choices.below(static_cast<std::uint32_t>(peers.size()))];
     }
 
-    [[nodiscard]] std::string some_id() {
-        return "n" + std::to_string(1 + choices.below(std::max(options.records, 1U)));
-    }
+    [[nodiscard]] std::string some_id() { return "n" + std::to_string(1 + choices.below(records)); }
 
     void pass_time(Timestamp::duration time) {
         for (auto& peer : peers) peer->device->clock.advance(time);

@@ -58,6 +58,8 @@ public:
         if (scene_.faults.rates().of(Fault::resolver_throws) > 0) make_resolver_throw();
         scene_.meanwhile = [this](Peer<Data>& peer) { meanwhile(peer); };
         machines_.on_start = [this](Peer<Data>& peer) { watch_.watch_engine(peer); };
+        // Few records have longer histories each, more of them make larger batches.
+        scene_.records = 1 + choices.below(std::max(options.records, 1U));
         const std::size_t devices = 2 + choices.below(std::max(options.devices, 2U) - 1);
         for (std::size_t index = 0; index < devices; ++index) add_device(index);
     }

@@ -42,7 +42,7 @@ template <class Data = nlohmann::json>
 struct SimulationOptions {
     std::size_t steps = 200;    ///< with faults, before the network heals
     std::uint32_t devices = 3;  ///< at most, up to 32; each run has at least two
-    std::uint32_t records = 4;  ///< ids that are edited at most; at least one
+    std::uint32_t records = 4;  ///< ids that are edited at most; each run has at least one
     /// Rounds, in each of which every device syncs once, within which everything has to be clean
     /// and equal after the last fault.
     std::size_t rounds = 8;
