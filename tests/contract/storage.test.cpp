@@ -276,7 +276,7 @@ TEMPLATE_LIST_TEST_CASE("a storage that is told what it has ends with what is wr
     auto sent = edited;
     sent.sent.push_back({"operation", 1, edited.local, 1});
     auto sent_again = sent;
-    ++sent_again.sent.front().attempts;
+    ++sent_again.sent.begin()->attempts;
     auto edited_since = sent;
     edited_since.local = shared(note("full", "two"));
     auto marked = sent;

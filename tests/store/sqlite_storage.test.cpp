@@ -174,9 +174,9 @@ TEST_CASE("what is sent is written beside the records, and forgotten when it is 
     const TemporaryFolder folder;
     const auto staged = [](const LocalStore<>& store) {
         const auto entry = store.read({"a"}).front();
-        return Step<json>{.decisions = {{.id = "a",
-                                         .expected = entry->generation,
-                                         .outcome = rules::staged(*entry, "operation")}}};
+        return Step<json>{
+            .decisions = {{.expected = entry->generation,
+                           .written = {.outcome = rules::staged(*entry, "operation")}}}};
     };
     LocalStore<> store{storage(folder / "app.db")};
     store.put(note("a", "one"));
@@ -227,9 +227,8 @@ TEST_CASE("a record is not written again when it is sent", "[store]") {
     const auto entry = store.read({"a"}).front();
     const int before = Counted::written;
 
-    store.apply({.decisions = {{.id = "a",
-                                .expected = entry->generation,
-                                .outcome = rules::staged(*entry, "operation")}}});
+    store.apply({.decisions = {{.expected = entry->generation,
+                                .written = {.outcome = rules::staged(*entry, "operation")}}}});
 
     CHECK(Counted::written == before);
     CHECK(store.read({"a"}).front()->sent.size() == 1);
