@@ -73,7 +73,7 @@ std::vector<Hunt> hunt_all(const std::vector<std::size_t>& bugs, std::size_t see
 
 int main(int count, char** arguments) {
     const std::vector<std::string> given(arguments + 1, arguments + count);
-    const std::size_t seeds = given.empty() ? 20'000 : std::stoul(given[0]);
+    const std::size_t seeds = given.empty() ? 50'000 : std::stoul(given[0]);
     const std::string_view part = given.size() < 2 ? std::string_view{} : given[1];
     std::vector<std::size_t> bugs;
     for (std::size_t bug = 0; bug < planted::names.size(); ++bug) {

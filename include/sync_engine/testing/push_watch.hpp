@@ -72,7 +72,7 @@ public:
     /// The app wants this record pushed again as it is.
     void push_anyway(const std::string& id) { forced_.insert(id); }
 
-    /// Operations of a disk that was put back are sent again under other names.
+    /// The disk was put back, or the store cleared: what was sent is sent again under other names.
     void forget() { operation_of_.clear(); }
 
     /// The app gave up its edit of the record: the next one may look the same.

@@ -106,6 +106,7 @@ private:
         peer.waiting.clear();
         try {
             peer.store().clear();
+            peer.pushes.forget();
         } catch (const StorageError&) {
             crash_if_dead(peer);
         }

@@ -74,6 +74,8 @@ struct Scene {
     ConflictResolver<Data> resolver{};
     bool unites = false;        ///< the resolver merges: it lets go of nothing
     std::uint32_t records = 1;  ///< ids that are edited
+    bool takes_turns = false;   ///< mostly the device that did something does the next thing too
+    std::size_t acting = 0;     ///< that one, by its index
     std::vector<std::unique_ptr<Peer<Data>>> peers{};
     bool is_healing = false;  ///< the faults are over
     std::size_t actions = 0;
@@ -83,7 +85,10 @@ struct Scene {
     std::function<void(Peer<Data>&)> meanwhile{};
 
     [[nodiscard]] Peer<Data>& somebody() {
-        return *peers[choices.below(static_cast<std::uint32_t>(peers.size()))];
+        if (!takes_turns || choices.below(4) == 0) {
+            acting = choices.below(static_cast<std::uint32_t>(peers.size()));
+        }
+        return *peers[acting];
     }
 
     [[nodiscard]] std::string some_id() { return "n" + std::to_string(1 + choices.below(records)); }

@@ -65,6 +65,12 @@ public:
         begin_sync(peer, std::move(options), std::move(predicate));
     }
 
+    /// The same, and nothing comes between: so what takes many syncs happens within a run.
+    void sync_undisturbed(Peer<Data>& peer) {
+        begin_sync(peer);
+        finish_sync(peer);
+    }
+
     void begin_sync(Peer<Data>& peer, SyncOptions options,
                     std::function<bool(const Record&)> predicate) {
         scene_.chronicle.tell([&] { return peer.name() + " begins a sync"; });

@@ -60,6 +60,7 @@ public:
         machines_.on_start = [this](Peer<Data>& peer) { watch_.watch_engine(peer); };
         // Few records have longer histories each, more of them make larger batches.
         scene_.records = 1 + choices.below(std::max(options.records, 1U));
+        scene_.takes_turns = choices.below(2) == 1;
         const std::size_t devices = 2 + choices.below(std::max(options.devices, 2U) - 1);
         for (std::size_t index = 0; index < devices; ++index) add_device(index);
     }
@@ -127,7 +128,7 @@ private:
     // One step.
 
     void take_step() {
-        switch (scene_.choices.weighted({40, 18, 5, 12, 8, 8, 4, 6, 4})) {
+        switch (scene_.choices.weighted({40, 18, 12, 12, 8, 8, 4, 6, 16, 4})) {
             case 0:
                 return syncs_.advance_somebody();
             case 1:
@@ -144,6 +145,8 @@ private:
                 return syncs_.time_out(scene_.somebody());
             case 7:
                 return app_.decide(scene_.somebody());
+            case 8:
+                return syncs_.sync_undisturbed(scene_.somebody());
             default:
                 return machines_.trouble(scene_.somebody());
         }
