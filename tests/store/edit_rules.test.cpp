@@ -226,4 +226,27 @@ TEST_CASE("superseded revisions are remembered, the newest few", "[store]") {
     CHECK(entry.superseded.back() == "r7");
 }
 
+TEST_CASE("an entry that was staged differs in what was sent, any other in more", "[store]") {
+    const auto before = rules::created(note("a", "one"));
+    CHECK(same_but_sent(before, rules::staged(before, "operation")));
+
+    const std::vector<void (*)(Entry<json>&)> changes{
+        [](auto& entry) { entry.local = rules::shared(SyncRecord<>{*entry.local}); },
+        [](auto& entry) { entry.base = entry.local; },
+        [](auto& entry) { entry.theirs = entry.local; },
+        [](auto& entry) { entry.sequence = 5; },
+        [](auto& entry) { entry.conflicted = true; },
+        [](auto& entry) { entry.pulled_since_ack = true; },
+        [](auto& entry) { entry.absent_once = true; },
+        [](auto& entry) { entry.retry = RetryState{}; },
+        [](auto& entry) { entry.superseded = {"r1"}; },
+        [](auto& entry) { entry.settled_at = noon; },
+    };
+    for (const auto& change : changes) {
+        auto changed = before;
+        change(changed);
+        CHECK_FALSE(same_but_sent(before, changed));
+    }
+}
+
 }  // namespace test_of_edit_rules

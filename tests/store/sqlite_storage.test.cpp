@@ -764,6 +764,17 @@ TEST_CASE("salvage reads what was sent, and the records also where it cannot", "
     CHECK(sent == 1);
 }
 
+TEST_CASE("salvage says once that a file has no table of what was sent", "[store]") {
+    const TemporaryFolder folder;
+    make_old_store(folder / "app.db");
+    run_sql(folder / "app.db", "DROP TABLE sent");
+
+    const auto report = salvage(folder / "app.db", [](const Entry<>&) {});
+
+    CHECK(report.entries == 3);
+    CHECK(report.losses.size() == 1);
+}
+
 TEST_CASE("salvage reads what is in the log of a process that died", "[store]") {
     const TemporaryFolder folder;
     LocalStore<> store{storage(folder / "app.db")};

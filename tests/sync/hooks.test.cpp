@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -280,6 +282,50 @@ TEST_CASE("progress ends where everything that is known of is done", "[sync]") {
         CHECK(done >= before);
         CHECK(done <= total);
         before = done;
+    }
+}
+
+TEST_CASE("what the app does between two pushes holds for the second", "[sync]") {
+    Shell shell;
+    for (const auto* id : {"a", "b", "c"}) shell.edit(id, 1);
+    std::function<void()> act;
+    SyncOptions options{.push_batch_size = 1};
+    sync_engine::Subscription subscription;
+    const auto is_pushed = [&shell](const std::string& id) {
+        const auto records = shell.server.records();
+        return std::any_of(records.begin(), records.end(),
+                           [&](const auto& record) { return record.id == id; });
+    };
+    const auto once = [&act] {
+        if (const auto now = std::exchange(act, nullptr)) now();
+    };
+    const bool is_told_of_progress = GENERATE(true, false);
+    if (is_told_of_progress) {
+        options.on_progress = [&](auto done, auto) {
+            if (done > 0) once();
+        };
+    } else {
+        subscription = shell.store.subscribe([&](const auto&) { once(); });
+    }
+
+    SECTION("it stops the sync: what was not sent was not staged") {
+        act = [&] { shell.engine.request_stop(); };
+        CHECK(shell.sync(shell.server.remote(), options).outcome == SyncOutcome::stopped);
+        CHECK(shell.store.read({"b"}).front()->sent.empty());
+        shell.store.remove("b");
+        CHECK(shell.store.read({"b"}).front() == nullptr);
+    }
+    SECTION("it gives up an edit") {
+        act = [&] { shell.store.discard_changes("b"); };
+        shell.sync(shell.server.remote(), options);
+        CHECK_FALSE(is_pushed("b"));
+        CHECK(is_pushed("c"));
+    }
+    SECTION("it clears the store") {
+        act = [&] { shell.store.clear(); };
+        shell.sync(shell.server.remote(), options);
+        CHECK_FALSE(is_pushed("b"));
+        CHECK_FALSE(is_pushed("c"));
     }
 }
 

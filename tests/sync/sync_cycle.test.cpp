@@ -101,21 +101,44 @@ TEST_CASE("what a reply says is settled, and the next batch staged, in one commi
     CycleStage stage;
     for (const auto* id : {"a", "b", "c"}) stage.edit(id);
     stage.setup.options.push_batch_size = 1;
-    stage.setup.options.on_progress = [](std::size_t, std::size_t) {};
     stage.setup.options.direction = sync_engine::SyncDirection::push;
 
     const auto result = stage.run();
 
     CHECK(stage.text() ==
-          "before | read dirty | read a | commit a | push a | read a b | commit a b | "
-          "progress 1/3 | push b | read b c | commit b c | progress 2/3 | push c | read c | "
-          "commit c | progress 3/3 | progress 3/3 | commit metadata | after");
+          "before | read dirty | read a | commit a | push a | read a b | commit a b | push b | "
+          "read b c | commit b c | push c | read c | commit c | commit metadata | after");
     CHECK(result.pushed == 3);
+}
+
+TEST_CASE("where the app may come between, the next batch is staged when it is sent", "[sync]") {
+    CycleStage stage;
+    for (const auto* id : {"a", "b"}) stage.edit(id);
+    stage.setup.options.push_batch_size = 1;
+    stage.setup.options.direction = sync_engine::SyncDirection::push;
+    std::string progress = "progress 1/2 | ";
+    std::string end = "progress 2/2 | progress 2/2 | ";
+
+    SECTION("because it is told of progress") {
+        stage.setup.options.on_progress = [](std::size_t, std::size_t) {};
+    }
+    SECTION("because it hears of commits") {
+        stage.setup.is_watched = true;
+        progress = end = "";
+    }
+    stage.run();
+
+    CHECK(stage.text() ==
+          "before | read dirty | read a | commit a | push a | read a | commit a | " + progress +
+              "read b | commit b | push b | read b | commit b | " + end +
+              "commit metadata | after");
 }
 
 TEST_CASE("the winner of a conflict is pushed behind the batch that was staged with it", "[sync]") {
     CycleStage stage;
-    for (const auto* id : {"a", "b"}) stage.edit(id);
+    for (const auto* id : {"a", "s"}) stage.edit(id);
+    stage.entries.at("s").retry =
+        sync_engine::RetryState{.sequence = stage.entries.at("s").sequence, .suspect = true};
     stage.resolver = sync_engine::ConflictResolver<Json>{sync_engine::ConflictStrategy::local_wins};
     stage.setup.options.push_batch_size = 1;
     stage.pushes = {[&stage](const auto& call) {
@@ -126,8 +149,8 @@ TEST_CASE("the winner of a conflict is pushed behind the batch that was staged w
 
     const auto result = stage.run();
 
-    CHECK(stage.text("push") == "push a | push b | push a");
-    CHECK(result.pushed == 2);
+    CHECK(stage.text("push") == "push a | push a | push s");
+    CHECK(result.pushed + result.retried == 2);
     CHECK(stage.entries.at("a").is_clean());
 }
 

@@ -77,7 +77,6 @@ private:
 
     Json objects(const Json* base, const Json& local, const Json& remote, const States& sent) {
         auto merged = Json::object();
-        auto& members = *merged.get_ptr<Object*>();
         for (const auto& key : keys_of(local, remote)) {
             States sent_here;
             sent_here.reserve(sent.size());
@@ -90,9 +89,9 @@ private:
                                          member(&remote, key), sent_here, inner);
             path_.resize(length);
             if (chosen == &inner) {
-                members[key] = std::move(inner);
+                merged[key] = std::move(inner);
             } else if (chosen != nullptr) {
-                members[key] = *chosen;
+                merged[key] = *chosen;
             }
         }
         return merged;

@@ -61,8 +61,9 @@ public:
         for (auto member = members.end(); member != members.begin();) {
             --member;
             auto keys = keys_of(member->first);
-            if (auto* holder = holder_in(known, keys)) {
-                holder->get_ptr<Object*>()->emplace(keys.back(), member->second);
+            auto* holder = holder_in(known, keys);
+            if (holder != nullptr && !holder->contains(keys.back())) {
+                (*holder)[keys.back()] = member->second;
             }
         }
     }

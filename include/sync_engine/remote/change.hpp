@@ -55,11 +55,14 @@ struct SharedPushBatch {
     StopToken stop{};
 };
 
+namespace detail {
+
 /// A batch whose records are to be shared from now on.
 template <class Data>
-[[nodiscard]] SharedPushBatch<Data> shared(PushBatch<Data> batch) {
+[[nodiscard]] SharedPushBatch<Data> shared_batch(PushBatch<Data> batch) {
     using Record = SyncRecord<Data>;
     SharedPushBatch<Data> shared{.changes = {}, .stop = std::move(batch.stop)};
+    shared.changes.reserve(batch.changes.size());
     for (auto& change : batch.changes) {
         shared.changes.push_back(
             {.record = std::make_shared<const Record>(std::move(change.record)),
@@ -73,7 +76,7 @@ template <class Data>
 
 /// The batch with copies of the records, which are the callee's to change.
 template <class Data>
-[[nodiscard]] PushBatch<Data> copy_of(SharedPushBatch<Data> batch) {
+[[nodiscard]] PushBatch<Data> copied_batch(SharedPushBatch<Data> batch) {
     PushBatch<Data> copy{.changes = {}, .stop = std::move(batch.stop)};
     copy.changes.reserve(batch.changes.size());
     for (auto& change : batch.changes) {
@@ -84,5 +87,7 @@ template <class Data>
     }
     return copy;
 }
+
+}  // namespace detail
 
 }  // namespace sync_engine

@@ -114,7 +114,7 @@ public:
         return couchdb::Pushing<Data>{couchdb::Bulk{client_, batch.stop}}.push(batch.changes);
     }
     [[nodiscard]] PushReport<Data> push(PushBatch<Data> batch) {
-        return push(shared(std::move(batch)));
+        return push(detail::shared_batch(std::move(batch)));
     }
 
     /// One page of the feed. Throws a `RemoteError` where it cannot be had.

@@ -90,8 +90,8 @@ public:
         if (const auto* native = std::get_if<Native>(&form_)) {
             return await((*native)(std::move(batch)));
         }
-        if (const auto* reading = std::get_if<Shared>(&form_)) {
-            return await((*reading)(shared(std::move(batch))));
+        if (const auto* shared = std::get_if<Shared>(&form_)) {
+            return await((*shared)(detail::shared_batch(std::move(batch))));
         }
         std::vector<SyncRecord<Data>> records;
         records.reserve(batch.changes.size());
@@ -106,10 +106,10 @@ public:
     /// The same with records that others have too: they are copied where the form asks for that.
     template <class Await>
     [[nodiscard]] PushReport<Data> share(SharedPushBatch<Data> batch, Await&& await) const {
-        if (const auto* reading = std::get_if<Shared>(&form_)) {
-            return await((*reading)(std::move(batch)));
+        if (const auto* shared = std::get_if<Shared>(&form_)) {
+            return await((*shared)(std::move(batch)));
         }
-        return (*this)(copy_of(std::move(batch)), await);
+        return (*this)(detail::copied_batch(std::move(batch)), await);
     }
 
 private:

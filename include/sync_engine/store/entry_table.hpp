@@ -273,6 +273,7 @@ private:
             list.pop_back();
             if (list.empty()) tags_.erase(found);
         });
+        slot.tag_places = TagPlaces{0};
     }
 
     /// Visits each tag under which the entry is listed, and its place in that list.

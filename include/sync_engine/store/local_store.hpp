@@ -227,6 +227,9 @@ public:
 
     // For engines, which sync the store.
 
+    /// Whether somebody has subscribed, who may do anything when a commit is told.
+    [[nodiscard]] bool has_listeners() const noexcept { return feed_.has_listeners(); }
+
     [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
 
     /// Everything that is not about one record.

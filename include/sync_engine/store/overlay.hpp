@@ -35,6 +35,7 @@ public:
     /// Says what is to become of the record of an entry.
     void write(Entry<Data>&& entry) { write(Written<Data>{.outcome = std::move(entry)}); }
 
+    /// Says what is to become of a record.
     void write(Written<Data>&& written) {
         const auto known = place_of(written.id());
         if (known != IdIndex::nowhere) {

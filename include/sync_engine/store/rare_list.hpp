@@ -11,8 +11,8 @@
 
 namespace sync_engine {
 
-/// A list that costs a pointer while it is empty, for what few objects have any of. Used as a
-/// `std::vector` is.
+/// A list that costs a pointer while it is empty, for what few objects have any of: as much of a
+/// `std::vector` as is needed.
 template <class Value>
 class RareList {
     using Values = std::vector<Value>;

@@ -80,13 +80,13 @@ public:
             if (database().has_moved()) {
                 throw sqlite::SqliteError(SQLITE_READONLY_DBMOVED, "nothing is stored any more");
             }
-            std::optional<StoreState> news;  // copied now: once it is stored, nothing may fail
-            if (!is_told_by_rows(batch)) news = *batch.state;
+            std::optional<StoreState> changed;  // copied now: once it is stored, nothing may fail
+            if (!is_told_by_rows(batch)) changed = *batch.state;
             in_transaction([&] {
                 write(batch);
-                if (news) sqlite::write(write_state_, *news);
+                if (changed) sqlite::write(write_state_, *changed);
             });
-            if (news) state_ = std::move(news);
+            if (changed) state_ = std::move(changed);
             state_->sequence = batch.state->sequence;
         });
     }

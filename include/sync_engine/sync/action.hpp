@@ -47,10 +47,10 @@ struct CallPush {
 enum class Reading { listed, dirty, parked, absent };
 
 /// Read entries; answered by `EntriesRead`: for `listed` one for each id in order, else all there
-/// are.
+/// are. The ids are the cycle's own, and there until it is resumed.
 struct ReadEntries {
     Reading what = Reading::listed;
-    std::vector<std::string_view> ids{};                            ///< listed; the cycle's own
+    std::vector<std::string_view> ids{};                            ///< listed
     std::shared_ptr<const std::unordered_set<std::string>> seen{};  ///< absent: from these
 };
 

@@ -21,7 +21,8 @@ struct CycleSetup {
     std::uint64_t seed = 0;                 ///< for jitter and request numbers
     bool keeps_cursor = false;              ///< pull is native
     std::string remote_name{};
-    bool filtered = false;  ///< a predicate chooses what is pushed
+    bool filtered = false;    ///< a predicate chooses what is pushed
+    bool is_watched = false;  ///< the app is told of commits, and may do anything then
 };
 
 }  // namespace sync_engine

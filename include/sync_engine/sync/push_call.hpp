@@ -79,6 +79,7 @@ public:
         std::vector<News<Data>> news{};
         std::vector<std::string> strangers{};  ///< answered for, but not sent
         bool accepted_any = false;
+        bool accepted_all = true;
     };
 
     /// Judges a reply by id, never by position; only the first verdict on a record counts, and no
@@ -93,12 +94,15 @@ public:
                 judged.strangers.push_back(std::move(verdict.id));
             } else if (!is_answered[place]) {
                 is_answered[place] = true;
-                judged.accepted_any |= verdict.kind == VerdictKind::accepted;
+                const bool is_accepted = verdict.kind == VerdictKind::accepted;
+                judged.accepted_any |= is_accepted;
+                judged.accepted_all &= is_accepted;
                 judged.news.push_back(news_of(std::move(verdict), sent_[place]));
             }
         }
         for (std::size_t place = 0; place < sent_.size(); ++place) {
             if (is_answered[place]) continue;
+            judged.accepted_all = false;
             judged.news.push_back(
                 failure_of(sent_[place], Failure::own, "the remote gave no answer for it"));
         }

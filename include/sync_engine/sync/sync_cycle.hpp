@@ -295,7 +295,8 @@ private:
         return next_batch();
     }
 
-    /// The next batch is staged before it is sent: after a crash we know what may be under way.
+    /// A batch is staged before it is sent, here or with the verdicts on the one before: after a
+    /// crash we know what may be under way.
     Action<Data> next_batch() {
         if (is_stopping_) return end_push(SyncOutcome::stopped);
         batch_ = plan_.next();
@@ -349,7 +350,11 @@ private:
         for (const auto& id : judged.strangers) {
             add_error(id, "the remote answered for a record that was not sent");
         }
-        batch_ = is_stopping_ ? std::vector<PushCandidate>{} : plan_.next();
+        // Not yet where the app may come between, or something come back that is to be pushed
+        // first.
+        const bool is_watched = setup_.is_watched || setup_.options.on_progress;
+        batch_.clear();
+        if (judged.accepted_all && !is_watched && !is_stopping_) batch_ = plan_.next();
         if (!batch_.empty()) return settle_and_stage(std::move(judged.news));
         return settle(std::move(judged.news), step_of_this_epoch(), Then::next_batch);
     }
@@ -415,9 +420,7 @@ private:
     Action<Data> settle(std::vector<News<Data>> news, Step<Data> step, Then then) {
         then_ = then;
         moves_cursor_ = step.cursor.has_value();
-        const std::size_t staged = then == Then::send ? batch_.size() : 0;
-        only_stages_ = staged > 0 && staged == news.size();
-        handled_ += news.size() - staged;
+        handled_ += then == Then::send ? 0 : news.size();
         if (news.empty() && step.is_empty()) return on_settled();
         settlement_ = Settlement<Data>(std::move(news), std::move(step));
         return go_on_settling(settlement_.begin());
@@ -447,14 +450,12 @@ private:
     }
 
     Action<Data> on_settled() {
-        const bool is_worth_telling = !only_stages_ && then_ != Then::tell_after;
+        const bool is_worth_telling = then_ != Then::send && then_ != Then::tell_after;
         if (!setup_.options.on_progress || progress_is_broken_ || !is_worth_telling) {
             return go_on();
         }
         phase_ = Phase::telling_progress;
-        std::size_t ahead = plan_.remaining();
-        if (then_ == Then::send) ahead += batch_.size();
-        if (then_ == Then::next_page) ++ahead;
+        const std::size_t ahead = plan_.remaining() + (then_ == Then::next_page ? 1 : 0);
         return TellProgress{handled_, handled_ + ahead};
     }
 
@@ -592,7 +593,6 @@ private:
     Settlement<Data> settlement_{};
     Then then_ = Then::close;
     bool moves_cursor_ = false;
-    bool only_stages_ = false;
     std::size_t handled_ = 0;
     bool progress_is_broken_ = false;
 };

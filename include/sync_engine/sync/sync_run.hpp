@@ -132,7 +132,8 @@ public:
                 .seed = store_.options().random(),
                 .keeps_cursor = job_.remote.pull.keeps_cursor(),
                 .remote_name = job_.remote.name,
-                .filtered = static_cast<bool>(job_.predicate)};
+                .filtered = static_cast<bool>(job_.predicate),
+                .is_watched = store_.has_listeners()};
     }
 
     [[nodiscard]] Event<Data> perform(Action<Data>& action) { return perform(action, await_); }

@@ -147,6 +147,7 @@ private:
     void push(Device& device, bool acknowledges) {
         if (end_ || !device.entry->is_dirty()) return;
         hear(device, AboutToPush{});
+        if (device.entry->sent.empty()) return;
         const Sent<Data> sent = device.entry->sent.back();
         if (remote_ && remote_->revision != sent.record->revision) {
             // It took what it pulled for a stale read; what it decides now it pushes next time.

@@ -104,9 +104,9 @@ private:
         scene_.chronicle.mix(9, peer.index);
         forget(peer);
         peer.waiting.clear();
+        peer.pushes.forget();
         try {
             peer.store().clear();
-            peer.pushes.forget();
         } catch (const StorageError&) {
             crash_if_dead(peer);
         }

@@ -95,9 +95,10 @@ private:
 
     /// Without it, an entry is only less sure to know its own echo.
     void read_sent(Entry<Data>& entry) {
+        if (!is_sent_readable_) return;
         try {
             if (!sent_) sent_.emplace(database_);
-            if (is_sent_readable_) sent_->read(entry);
+            sent_->read(entry);
         } catch (const SqliteError& error) {
             report_.losses.push_back(std::string{"what was sent: "} + error.what());
             is_sent_readable_ = false;
