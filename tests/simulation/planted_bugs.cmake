@@ -186,9 +186,6 @@ plant("an older state is taken for news" sync/judge.hpp
 plant("an edit is not stamped" store/edit_rules.hpp
     [[    if (stamp == stored || stamp == remote) stamp]]
     [[    if (!PLANTED && (stamp == stored || stamp == remote)) stamp]])
-plant("an edit over an echo keeps its operation id" sync/judge.hpp
-    [[if (acked.is_dirty() && base_moved) rules::renew_edit(acked);]]
-    [[if (!PLANTED && acked.is_dirty() && base_moved) rules::renew_edit(acked);]])
 plant("somebody's deletion of a later edit is an echo of an earlier one" sync/judge.hpp
     [[remote.is_deleted() && has_seen_later ?]]
     [[remote.is_deleted() && !PLANTED && has_seen_later ?]])
