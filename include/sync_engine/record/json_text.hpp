@@ -129,6 +129,11 @@ private:
 
     bool leave() {
         if (open_.size() == list_depth_) list_depth_ = none;
+        if constexpr (JSON_DIAGNOSTICS != 0) {
+            // Moving tells what lies inside who holds it, which what was put in directly was not.
+            Json whole(std::move(*open_.back()));
+            *open_.back() = std::move(whole);
+        }
         open_.pop_back();
         hand_out();
         return true;
