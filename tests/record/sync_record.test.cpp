@@ -514,8 +514,10 @@ TEST_CASE("no damage to a record's text crashes its reader", "[record]") {
     for (int n = 0; n < 20'000; ++n) {
         random = random * 6364136223846793005U + 1442695040888963407U;
         auto damaged = text;
-        damaged[(random >> 33U) % damaged.size()] = static_cast<char>(random >> 56U);
-        if (random % 3 == 0) damaged.resize((random >> 20U) % damaged.size());
+        damaged[static_cast<std::size_t>(random >> 33U) % damaged.size()] =
+            static_cast<char>(random >> 56U);
+        if (random % 3 == 0)
+            damaged.resize(static_cast<std::size_t>(random >> 20U) % damaged.size());
         try {
             const auto record = parse_json(damaged).get<SyncRecord<>>();
             const auto again = parse_json(json(record).dump()).get<SyncRecord<>>();

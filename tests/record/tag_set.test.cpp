@@ -74,7 +74,8 @@ TEST_CASE("tags behave as a set of strings, whatever is done to them", "[record]
     std::uint64_t random = 7;
     for (int n = 0; n < 2000; ++n) {
         random = random * 6364136223846793005U + 1442695040888963407U;
-        const auto tag = std::string((random >> 40U) % 3, static_cast<char>(random >> 56U));
+        const auto tag = std::string(static_cast<std::size_t>(random >> 40U) % 3,
+                                     static_cast<char>(random >> 56U));
         if ((random >> 33U) % 2 == 0) {
             REQUIRE(tags.insert(tag) == model.insert(tag).second);
         } else {
