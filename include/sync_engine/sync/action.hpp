@@ -154,8 +154,8 @@ struct Filtered {
 
 template <class Data>
 struct Resolved {
-    RecordPtr<Data>
-        winner{};         ///< `local` or `remote` itself, or another; null: the resolver failed
+    /// `local` or `remote` itself, or another record; null: the resolver failed.
+    RecordPtr<Data> winner{};
     std::string error{};  ///< what resolver or hook threw
 };
 
