@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <list>
 #include <memory>
@@ -36,43 +37,48 @@ public:
 
     /// True once a stop was requested; it never becomes false again.
     [[nodiscard]] bool stop_requested() const noexcept {
-        return std::any_of(states_.begin(), states_.end(),
+        if (states_ == nullptr) return false;
+        return std::any_of(states_->begin(), states_->end(),
                            [](const auto& state) { return state->is_requested.load(); });
     }
 
     /// A token that stops as soon as one of two does.
     [[nodiscard]] static StopToken either(const StopToken& one, const StopToken& other) {
-        StopToken both = one;
-        for (const auto& state : other.states_) both.states_.push_back(state);
-        return both;
+        if (one.states_ == nullptr) return other;
+        if (other.states_ == nullptr) return one;
+        States both = *one.states_;
+        both.insert(both.end(), other.states_->begin(), other.states_->end());
+        return StopToken{std::move(both)};
     }
 
 private:
     friend class StopSource;
     friend class StopCallback;
-    std::vector<std::shared_ptr<detail::StopState>> states_;
+    using States = std::vector<std::shared_ptr<detail::StopState>>;
+
+    explicit StopToken(States states)
+        : states_(std::make_shared<const States>(std::move(states))) {}
+
+    std::shared_ptr<const States> states_;  // null: never
 };
 
 /// The side that asks to stop: `source.request_stop()` reaches every token made from it.
 class StopSource {
 public:
     /// A token that stops when this source is asked to.
-    [[nodiscard]] StopToken token() const {
-        StopToken token;
-        token.states_.push_back(state_);
-        return token;
-    }
+    [[nodiscard]] StopToken token() const { return token_; }
 
     /// Asks everybody who holds a token to stop, and wakes who waits by a `StopCallback`. Any
     /// thread, as often as you like.
     void request_stop() const noexcept {
-        const std::lock_guard lock(state_->mutex);
-        if (state_->is_requested.exchange(true)) return;
-        for (const auto& wake : state_->callbacks) wake();
+        detail::StopState& state = *token_.states_->front();
+        const std::lock_guard lock(state.mutex);
+        if (state.is_requested.exchange(true)) return;
+        for (const auto& wake : state.callbacks) wake();
     }
 
 private:
-    std::shared_ptr<detail::StopState> state_ = std::make_shared<detail::StopState>();
+    StopToken token_{{std::make_shared<detail::StopState>()}};
 };
 
 /// Calls a function when a stop is requested, for as long as this object lives; at once if it was.
@@ -83,7 +89,8 @@ private:
 class StopCallback {
 public:
     StopCallback(StopToken token, const std::function<void()>& wake) : token_(std::move(token)) {
-        for (const auto& state : token_.states_) {
+        if (token_.states_ == nullptr) return;
+        for (const auto& state : *token_.states_) {
             const std::lock_guard lock(state->mutex);
             places_.push_back(state->callbacks.insert(state->callbacks.end(), wake));
             if (state->is_requested.load()) wake();
@@ -94,16 +101,16 @@ public:
     StopCallback& operator=(const StopCallback&) = delete;
 
     ~StopCallback() {
-        auto place = places_.begin();
-        for (const auto& state : token_.states_) {
-            const std::lock_guard lock(state->mutex);
-            state->callbacks.erase(*place++);
+        for (std::size_t each = 0; each < places_.size(); ++each) {
+            detail::StopState& state = *(*token_.states_)[each];
+            const std::lock_guard lock(state.mutex);
+            state.callbacks.erase(places_[each]);
         }
     }
 
 private:
     StopToken token_;
-    std::vector<detail::StopState::Callbacks::iterator> places_{};
+    std::vector<detail::StopState::Callbacks::iterator> places_{};  // one a state
 };
 
 }  // namespace sync_engine

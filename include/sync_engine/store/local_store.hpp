@@ -34,6 +34,14 @@
 
 namespace sync_engine {
 
+/// Ends the right to sync a store.
+struct EndSync {
+    void operator()(std::atomic<bool>* syncing) const noexcept { syncing->store(false); }
+};
+
+/// The right to sync a store, until it is dropped; the store has to outlive it.
+using SyncRight = std::unique_ptr<std::atomic<bool>, EndSync>;
+
 /// The records of an app, readable and editable at any time, with or without a network.
 ///
 /// An edit and its place in the outbox are one write (law 1). Every call that edits is one commit:
@@ -238,10 +246,10 @@ public:
         return memory.state;
     }
 
-    /// The right to sync this store, until the pointer is dropped; null while another has it.
-    [[nodiscard]] std::shared_ptr<void> begin_sync() {
+    /// The right to sync this store; null while another has it.
+    [[nodiscard]] SyncRight begin_sync() noexcept {
         if (syncing_.exchange(true)) return nullptr;
-        return {&syncing_, [](std::atomic<bool>* syncing) { syncing->store(false); }};
+        return SyncRight{&syncing_};
     }
 
     /// The entries of these records as they are now; null where there is none.

@@ -55,11 +55,11 @@ public:
         : setup_(std::move(setup)),
           random_(setup_.seed),
           remote_(setup_.state.health, setup_.max_wait),
-          feed_(setup_.state.cursor, setup_.keeps_cursor, setup_.options.max_pages),
+          feed_(std::move(setup_.state.cursor), setup_.keeps_cursor, setup_.options.max_pages),
           page_limit_(std::max<std::size_t>(setup_.options.pull_page_size, 1)),
           plan_(setup_.options.push_batch_size) {
         number_ = random_();  // replies to a cycle of an earlier process match none of ours
-        context_.store_id = setup_.state.store_id;
+        context_.store_id = std::move(setup_.state.store_id);
         context_.retry = setup_.retry;
         context_.max_wait = setup_.max_wait;
         context_.moment.drift_cap = setup_.drift_cap;

@@ -133,7 +133,7 @@ private:
     /// A sync on its way to an executor. If that drops it, the sync is over all the same.
     class Task {
     public:
-        Task(SyncEngine& engine, detail::SyncJob<Data> job)
+        Task(SyncEngine& engine, detail::SyncJob<Data>&& job)
             : engine_(engine), status_(engine.status_), job_(std::move(job)) {}
         Task(const Task&) = delete;
         Task& operator=(const Task&) = delete;
@@ -146,7 +146,7 @@ private:
             if (lease_ == nullptr) return false;
             status_->is_running = true;
             status_->stop = StopSource{};
-            job_.stop = StopToken::either(status_->stop.token(), job_.options.stop);
+            job_->stop = StopToken::either(status_->stop.token(), job_->options.stop);
             return true;
         }
 
@@ -162,7 +162,7 @@ private:
             try {
                 detail::SyncRun<Data> run(engine_.store_, engine_.resolver_,
                                           engine_.retry_.options(), engine_.options_,
-                                          std::move(job_));
+                                          std::move(*job_));
                 result = run.run();
             } catch (...) {
                 error = std::current_exception();
@@ -179,7 +179,7 @@ private:
         /// Frees store and engine, which may be gone right after; neither is touched again.
         void end(const std::optional<SyncResult>& result = std::nullopt) {
             if (lease_ == nullptr) return;
-            job_ = {};
+            job_.reset();
             lease_.reset();
             const std::lock_guard lock(status_->mutex);
             if (result) status_->last_result = result;
@@ -190,12 +190,12 @@ private:
 
         SyncEngine& engine_;
         std::shared_ptr<Status> status_;
-        detail::SyncJob<Data> job_;
-        std::shared_ptr<void> lease_;
+        std::optional<detail::SyncJob<Data>> job_;
+        SyncRight lease_;
         std::promise<SyncResult> promise_;
     };
 
-    std::future<SyncResult> start(Remote<Data> remote, SyncOptions options,
+    std::future<SyncResult> start(Remote<Data>&& remote, SyncOptions&& options,
                                   std::function<bool(const SyncRecord<Data>&)> predicate) {
         auto task = std::make_shared<Task>(
             *this, detail::SyncJob<Data>{.remote = std::move(remote),

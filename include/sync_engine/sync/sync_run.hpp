@@ -95,7 +95,7 @@ template <class Data>
 class SyncRun {
 public:
     SyncRun(LocalStore<Data>& store, const ConflictResolver<Data>& resolver,
-            const RetryOptions& retry, const EngineOptions& engine, SyncJob<Data> job)
+            const RetryOptions& retry, const EngineOptions& engine, SyncJob<Data>&& job)
         : store_(store),
           resolver_(resolver),
           retry_(retry),

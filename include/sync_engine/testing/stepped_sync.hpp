@@ -197,7 +197,7 @@ private:
         action_ = cycle_.resume(std::move(event), run_.time());
     }
 
-    std::shared_ptr<void> lease_;
+    SyncRight lease_;
     StopToken stop_;
     RetryOptions retry_;
     EngineOptions engine_;
