@@ -4,8 +4,8 @@
 //     memory [RECORDS | WORK | gate]...
 //
 // with a part of the name of the one work that is to be measured. With two numbers of records it
-// also says how each work grows from the first to the last. `gate` fails where a goal that is met
-// once is missed by more than 1.3 times in three tries.
+// also says how each work grows from the first to the last. `gate` fails where a goal, or what was
+// reached of one that is missed, is missed by more than 1.3 times in three tries.
 //
 // Every figure is a ratio to a reference that is measured in turn with it, in the same run: a plain
 // `std::unordered_map` that does the same without a lock, an index or an outbox, or nlohmann_json.
@@ -82,6 +82,7 @@ public:
         pulls();
         conflicts();
         texts();
+        allocations();
         heap_use();
     }
 
@@ -438,6 +439,24 @@ private:
             });
     }
 
+    /// Counted, so that no machine is too busy for it.
+    void allocations() {
+        Map map;
+        auto plain = plain_;
+        const auto by_hand = allocations_of([&] {
+            for (auto& record : plain) {
+                auto id = record.id;
+                map.emplace(std::move(id), std::move(record));
+            }
+        });
+        Store store;
+        auto records = records_;
+        const auto ours = allocations_of([&] {
+            for (auto& record : records) store.put(std::move(record));
+        });
+        report("allocations a put, against a map's", 1.5, count_, by_hand, ours);
+    }
+
     void heap_use() {
         heap.is_counting = true;
         const auto before = heap.bytes;
@@ -460,6 +479,15 @@ private:
         report("M16 peak of a first pull, with its text", 1.3, count_,
                as_double(heap.bytes - start + size), as_double(heap.peak - start + size));
         heap.is_counting = false;
+    }
+
+    template <class Body>
+    [[nodiscard]] static double allocations_of(const Body& body) {
+        const auto before = heap.allocations;
+        heap.is_counting = true;
+        body();
+        heap.is_counting = false;
+        return as_double(heap.allocations - before);
     }
 
     static void change(Note& note, std::uint64_t version) { note.n = static_cast<int>(version); }
@@ -516,8 +544,7 @@ int main(int argc, char** argv) {
         } else if (std::string_view{argv[n]} == "gate") {
             measuring.slack = 1.3;
             measuring.tries = 3;
-            measuring.skipped = {"M2 ",  "M4 ",  "M6 ",
-                                 "M11 ", "M12 ", "M17 "};  // not met: performance.md
+            measuring.reached = {{"M4 ", 0.04}, {"M6 ", 2.5}, {"M11 ", 3.3}, {"M12 ", 2.5}};
         } else {
             measuring.only = argv[n];
         }

@@ -34,26 +34,33 @@ struct Figure {
     double ours = 0;
 };
 
+/// How far some work has come that misses its goal, by the beginning of its name.
+struct Reached {
+    std::string_view work{};
+    double ratio = 0;
+};
+
 /// What is measured, and what came of it.
 struct Measuring {
-    std::string only{};                  ///< by a part of the name; empty: all
-    std::vector<std::string> skipped{};  ///< by the beginning of the name
-    double slack = 0;                    ///< so many times its goal is too slow; 0: nothing is
-    int tries = 1;  ///< for work that is too slow: the machine may have been busy
+    std::string only{};              ///< by a part of the name; empty: all
+    std::vector<Reached> reached{};  ///< stands in for goals: what was reached is to be kept
+    double slack = 0;                ///< so many times that is too slow; 0: nothing is
+    int tries = 1;                   ///< for work that is too slow: the machine may have been busy
     std::vector<Figure> figures{};
     std::vector<std::string> too_slow{};
 
     [[nodiscard]] bool leaves_out(std::string_view work) const {
-        return work.find(only) == std::string_view::npos ||
-               std::any_of(skipped.begin(), skipped.end(),
-                           [&](const auto& name) { return work.starts_with(name); });
+        return work.find(only) == std::string_view::npos;
+    }
+
+    [[nodiscard]] bool is_too_slow(std::string_view work, double goal, double ratio) const {
+        const auto missed = std::find_if(reached.begin(), reached.end(), [&](const auto& each) {
+            return work.starts_with(each.work);
+        });
+        return slack > 0 && ratio > slack * (missed == reached.end() ? goal : missed->ratio);
     }
 };
 inline Measuring measuring{};
-
-[[nodiscard]] inline bool is_too_slow(double goal, double reference, double ours) {
-    return measuring.slack > 0 && ours > measuring.slack * goal * reference;
-}
 
 /// Prints what `units` units of work came to, and the ratio of the two.
 inline void report(const char* work, double goal, std::size_t units, double reference,
@@ -63,7 +70,7 @@ inline void report(const char* work, double goal, std::size_t units, double refe
                 ours / reference, goal);
     std::fflush(stdout);
     measuring.figures.push_back({work, reference / each, ours / each});
-    if (is_too_slow(goal, reference, ours)) measuring.too_slow.emplace_back(work);
+    if (measuring.is_too_slow(work, goal, ours / reference)) measuring.too_slow.emplace_back(work);
 }
 
 /// Measures a reference and ours in turn, so that both meet the same machine, and prints the ratio
@@ -81,7 +88,7 @@ void compare(const char* work, double goal, std::size_t rounds, std::size_t unit
         }
         const double hand = median(theirs).count();
         const double here = median(own).count();
-        if (left <= 1 || !is_too_slow(goal, hand, here)) {
+        if (left <= 1 || !measuring.is_too_slow(work, goal, here / hand)) {
             return report(work, goal, units, hand, here);
         }
     }

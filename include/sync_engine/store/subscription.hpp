@@ -67,7 +67,7 @@ public:
     /// Queues changes; commits come one at a time, which keeps them in order.
     void queue(std::vector<StoreChange<Data>> changes) {
         const std::lock_guard lock(mutex_);
-        for (auto& change : changes) queue_.push_back(std::move(change));
+        queue_.push_back(std::move(changes));
         has_queue_.store(true);
     }
 
@@ -78,18 +78,15 @@ public:
         if (delivering_) return;
         delivering_ = true;
         while (!queue_.empty()) {
-            const StoreChange<Data> change = std::move(queue_.front());
+            const auto changes = std::move(queue_.front());
             queue_.pop_front();
-            const auto listeners = listeners_;
-            lock.unlock();
-            bool has_left = false;
-            for (const auto& each : *listeners) {
-                const auto listener = each.lock();  // not before: another listener may end it
-                if (listener != nullptr) tell(*listener, change, on_error);
-                has_left = has_left || listener == nullptr;
+            for (const auto& change : changes) {
+                const auto listeners = listeners_;
+                lock.unlock();
+                const bool has_left = !tell_all(*listeners, change, on_error);
+                lock.lock();
+                if (has_left) set_listeners(those_left());
             }
-            lock.lock();
-            if (has_left) set_listeners(those_left());
         }
         has_queue_.store(false);
         delivering_ = false;
@@ -109,6 +106,18 @@ private:
         listeners_ = std::make_shared<const Listeners>(std::move(listeners));
     }
 
+    /// False if somebody does not listen any more.
+    static bool tell_all(const Listeners& listeners, const StoreChange<Data>& change,
+                         const std::function<void(std::exception_ptr)>& on_error) {
+        bool are_all_there = true;
+        for (const auto& each : listeners) {
+            const auto listener = each.lock();  // not before: another listener may end it
+            if (listener != nullptr) tell(*listener, change, on_error);
+            are_all_there = are_all_there && listener != nullptr;
+        }
+        return are_all_there;
+    }
+
     static void tell(const Listener& listener, const StoreChange<Data>& change,
                      const std::function<void(std::exception_ptr)>& on_error) {
         try {
@@ -124,7 +133,7 @@ private:
 
     std::mutex mutex_;
     std::shared_ptr<const Listeners> listeners_ = std::make_shared<const Listeners>();
-    std::deque<StoreChange<Data>> queue_;
+    std::deque<std::vector<StoreChange<Data>>> queue_;  // a commit each
     bool delivering_ = false;
     std::atomic<bool> listening_{false};
     std::atomic<bool> has_queue_{false};
