@@ -47,7 +47,7 @@ public:
         if (one.states_ == nullptr) return other;
         if (other.states_ == nullptr) return one;
         States both = *one.states_;
-        both.insert(both.end(), other.states_->begin(), other.states_->end());
+        for (const auto& state : *other.states_) both.push_back(state);
         return StopToken{std::move(both)};
     }
 

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -27,7 +28,8 @@
 #include <utility>
 #include <vector>
 
-/// Entries and state as rows of tables `records` and `state`, and back.
+/// Entries and state as rows of tables `records` and `state`, and back. All that reads or writes
+/// JSON is a template, so that a file without a store of this kind pays no parser.
 namespace sync_engine::sqlite {
 
 /// Changes the JSON of a record while it is read; empty: it stays.
@@ -80,7 +82,8 @@ template <class Data>
 }
 
 /// What `tags_text` wrote. Most tags have no escapes, and need no parser.
-[[nodiscard]] inline TagSet tags_of(std::string_view text) {
+template <detail::JsonValue Json = nlohmann::json>
+[[nodiscard]] TagSet tags_of(std::string_view text) {
     std::vector<std::string> tags;
     std::size_t at = 0;  // of what comes before a tag: a bracket, then a comma
     while (text.substr(at, 2) == (at == 0 ? "[\"" : ",\"")) {
@@ -90,7 +93,7 @@ template <class Data>
         if (end < text.size() && text[end] == '\\') break;
     }
     const bool is_plain = at > 0 ? text.substr(std::min(at, text.size())) == "]" : text == "[]";
-    if (!is_plain) return parse_json(text).get<TagSet>();
+    if (!is_plain) return parse_json<Json>(text).template get<TagSet>();
     return {std::make_move_iterator(tags.begin()), std::make_move_iterator(tags.end())};
 }
 
@@ -120,7 +123,8 @@ void write(Statement& statement, const Entry<Data>& entry) {
     statement.step();
 }
 
-inline void write(Statement& statement, const StoreState& state) {
+template <std::same_as<StoreState> State>
+void write(Statement& statement, const State& state) {
     const std::string cursor = state.cursor.dump();
     const std::string health = nlohmann::json(state.health).dump();
     const std::string metadata = nlohmann::json(state.metadata).dump();
@@ -136,7 +140,8 @@ inline void write(Statement& statement, const StoreState& state) {
 
 /// Whether two states differ in their sequence at most. Cursors are compared as text: to JSON, 1
 /// and 1.0 are equal, and a remote may not think so.
-[[nodiscard]] inline bool same_but_sequence(const StoreState& one, const StoreState& other) {
+template <std::same_as<StoreState> State>
+[[nodiscard]] bool same_but_sequence(const State& one, const State& other) {
     return one.store_id == other.store_id && one.epoch == other.epoch &&
            one.remote_name == other.remote_name && one.health == other.health &&
            one.metadata == other.metadata && one.cursor.dump() == other.cursor.dump();
@@ -259,9 +264,10 @@ void read_record(const Statement& row, SyncRecord<Data>& record, ReadData&& read
 }
 
 /// A record's JSON as `revise` wants it. It has to stay the same record.
-[[nodiscard]] inline nlohmann::json revised(const nlohmann::json& record, const Revise& revise) {
+template <detail::JsonValue Json>
+[[nodiscard]] Json revised(const Json& record, const Revise& revise) {
     if (!record.contains("data")) return record;  // a deletion of which nothing is kept
-    nlohmann::json changed = revise(record);
+    Json changed = revise(record);
     detail::require_object(changed, "migrated record");
     if (detail::read_string(changed, "id") != detail::read_string(record, "id")) {
         throw FormatError("the migration changed the id");
@@ -279,8 +285,9 @@ void read_revised(const Statement& row, const Revise& revise, SyncRecord<Data>& 
 }
 
 /// The same for the states in the background of an entry.
-inline void revise_background(nlohmann::json& background, const Revise& revise) {
-    const auto each = [&](nlohmann::json& holder, const char* key) {
+template <detail::JsonValue Json>
+void revise_background(Json& background, const Revise& revise) {
+    const auto each = [&](Json& holder, const char* key) {
         if (holder.contains(key)) holder[key] = revised(holder[key], revise);
     };
     each(background, "base");
@@ -324,15 +331,16 @@ template <class Data, class ReadData = ReadNow>
     }
 }
 
-[[nodiscard]] inline StoreState state_of(const Statement& row) {
+template <detail::JsonValue Json = nlohmann::json>
+[[nodiscard]] StoreState state_of(const Statement& row) {
     try {
         StoreState state{.store_id = std::string{row.text(0)},
                          .sequence = as_count(row.integer(1)),
                          .epoch = as_count(row.integer(2)),
-                         .cursor = parse_json(row.text(3)),
+                         .cursor = parse_json<Json>(row.text(3)),
                          .remote_name = std::string{row.text(4)}};
-        from_json(parse_json(row.text(5)), state.health);
-        from_json(parse_json(row.text(6)), state.metadata);
+        from_json(parse_json<Json>(row.text(5)), state.health);
+        from_json(parse_json<Json>(row.text(6)), state.metadata);
         return state;
     } catch (const SqliteError&) {
         throw;
