@@ -102,12 +102,7 @@ public:
             [&] {
                 Map map;
                 std::vector<Plain<Data>> arrived(plain_.begin(), plain_.begin() + block);
-                return time_of([&] {
-                    for (auto& record : arrived) {
-                        auto id = record.id;
-                        map.emplace(std::move(id), std::move(record));
-                    }
-                });
+                return time_of([&] { move_into(map, arrived); });
             },
             [&] {
                 Device device;
@@ -137,6 +132,16 @@ private:
         return map;
     }
 
+    static void move_into(Map& map, std::vector<Plain<Data>>& records) {
+        for (auto& record : records) {
+            auto id = record.id;
+            map.emplace(std::move(id), std::move(record));
+        }
+    }
+    static void move_into(Store& store, std::vector<Record>& records) {
+        for (auto& record : records) store.put(std::move(record));
+    }
+
     /// An engine and its store, with all records clean in it.
     struct Device {
         Store store{};
@@ -160,19 +165,12 @@ private:
         const auto reference = [&] {
             Map map;
             auto records = plain_;
-            return time_of([&] {
-                for (auto& record : records) {
-                    auto id = record.id;
-                    map.emplace(std::move(id), std::move(record));
-                }
-            });
+            return time_of([&] { move_into(map, records); });
         };
         compare("M1 put, by move", 1.5, rounds, count_, reference, [&] {
             Store store;
             auto records = records_;
-            return time_of([&] {
-                for (auto& record : records) store.put(std::move(record));
-            });
+            return time_of([&] { move_into(store, records); });
         });
         compare("M2 put_all", 1.2, rounds, count_, reference, [&] {
             Store store;
@@ -185,9 +183,7 @@ private:
             Subscription subscription;
             if (has_listener) subscription = store.subscribe([&](const auto&) { ++changes; });
             auto records = records_;
-            return time_of([&] {
-                for (auto& record : records) store.put(std::move(record));
-            });
+            return time_of([&] { move_into(store, records); });
         };
         compare(
             "M17 put with a listener, against without", 1.15, rounds, count_,
@@ -443,17 +439,10 @@ private:
     void allocations() {
         Map map;
         auto plain = plain_;
-        const auto by_hand = allocations_of([&] {
-            for (auto& record : plain) {
-                auto id = record.id;
-                map.emplace(std::move(id), std::move(record));
-            }
-        });
+        const auto by_hand = allocations_of([&] { move_into(map, plain); });
         Store store;
         auto records = records_;
-        const auto ours = allocations_of([&] {
-            for (auto& record : records) store.put(std::move(record));
-        });
+        const auto ours = allocations_of([&] { move_into(store, records); });
         report("allocations a put, against a map's", 1.5, count_, by_hand, ours);
     }
 
