@@ -13,8 +13,8 @@
 
 # Acknowledgements.
 plant("an ack clears a record that was edited meanwhile" store/sync_rules.hpp
-    [[if (is_same_edit && entry.theirs == nullptr) {]]
-    [[if ((PLANTED || is_same_edit) && entry.theirs == nullptr) {]])
+    [[if (is_same_edit && known.theirs == nullptr) {]]
+    [[if ((PLANTED || is_same_edit) && known.theirs == nullptr) {]])
 plant("a change without an answer counts as accepted" sync/push_call.hpp
     [[            judged.news.push_back(
                 failure_of(sent_[place], Failure::own, "the remote gave no answer for it"));]]
@@ -31,7 +31,7 @@ plant("verdicts are matched by position" sync/push_call.hpp
     [[            const auto unanswered = std::find(is_answered.begin(), is_answered.end(), false);
             if (PLANTED && unanswered != is_answered.end()) {
                 verdict.id =
-                    sent_[static_cast<std::size_t>(unanswered - is_answered.begin())].candidate.id;
+                    *sent_[static_cast<std::size_t>(unanswered - is_answered.begin())].candidate.id;
             }
             const auto place = place_of(verdict.id);]])
 plant("an ack is not recognised in what a pull shows" sync/judge.hpp
@@ -67,8 +67,8 @@ plant("a retry after a restart has a new operation id" sync/news.hpp
     [[    if (!failed.operation_id.empty()) state.operation_id = failed.operation_id;]]
     [[    if (!PLANTED && !failed.operation_id.empty()) state.operation_id = failed.operation_id;]])
 plant("an operation id names the record and not the edit" sync/news.hpp
-    [[    return id.append(std::to_string(entry.sequence));]]
-    [[    return id.append(PLANTED ? entry.local->id : std::to_string(entry.sequence));]])
+    [[.append(std::to_string(entry.sequence));]]
+    [[.append(PLANTED ? entry.local->id : std::to_string(entry.sequence));]])
 plant("an operation id is used again after a restore" store/store_memory.hpp
     [[        state_.store_id = std::move(store_id);]]
     [[        if (!PLANTED || state_.store_id.empty()) state_.store_id = std::move(store_id);]])
@@ -164,8 +164,8 @@ plant("a resolver that throws drops the other conflicts of the page" sync/settle
     [[        Dispute dispute = std::move(disputes_[asked_++]);
         if (PLANTED && !resolved.winner) disputes_.resize(asked_);]])
 plant("a state that waits is never tried again" sync/sync_cycle.hpp
-    [[            if (!parked_now_.contains(id)) news]]
-    [[            if (!PLANTED && !parked_now_.contains(id)) news]])
+    [[            if (!parked_now_.contains(*id)) news]]
+    [[            if (!PLANTED && !parked_now_.contains(*id)) news]])
 plant("a record is pushed over a state that waits" sync/push_call.hpp
     [[    if (entry.is_parked() ||]]
     [[    if ((!PLANTED && entry.is_parked()) ||]])
@@ -197,9 +197,8 @@ plant("a re-creation is not stamped above its tombstone" store/edit_rules.hpp
     [[stamp.raise(above(highest_stamp(entry), moment));]]
     [[stamp.raise(PLANTED ? stored : above(highest_stamp(entry), moment));]])
 plant("of several rows of a record the first one counts" sync/page_news.hpp
-    [[        page.news[place].what =]]
-    [[        if (PLANTED && std::get<RemoteState<Data>>(page.news[place].what).record) continue;
-        page.news[place].what =]])
+    [[            page.news[place] =]]
+    [[            if (!PLANTED) page.news[place] =]])
 
 # Deletions.
 plant("a tombstone is dropped as soon as it is pushed" store/local_store.hpp
@@ -265,11 +264,11 @@ plant("an empty page ends the pull" sync/pull_feed.hpp
 plant("a row that is not usable ends its page" sync/page_news.hpp
     [[            continue;
         }
-        auto place]]
+        const auto place]]
     [[            if (PLANTED) break;
             continue;
         }
-        auto place]])
+        const auto place]])
 plant("a full listing is resumed after a crash" sync/pull_feed.hpp
     [[        holds_cursor_back_ = page.complete && (]]
     [[        holds_cursor_back_ = !PLANTED && page.complete && (]])

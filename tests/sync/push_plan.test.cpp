@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -19,19 +20,22 @@ namespace {
 
 using Batch = std::vector<PushCandidate>;
 
+sync_engine::IdPtr shared(std::string id) {
+    return std::make_shared<const std::string>(std::move(id));
+}
 PushCandidate healthy(std::string id) {
-    return {.id = std::move(id)};
+    return {.id = shared(std::move(id))};
 }
 PushCandidate failed(std::string id, unsigned alone = 0) {
-    return {.id = std::move(id), .failed_alone = alone, .has_failed = true};
+    return {.id = shared(std::move(id)), .failed_alone = alone, .has_failed = true};
 }
 PushCandidate suspect(std::string id) {
-    return {.id = std::move(id), .suspect = true, .failed_alone = 1, .has_failed = true};
+    return {.id = shared(std::move(id)), .suspect = true, .failed_alone = 1, .has_failed = true};
 }
 
 std::string ids_of(const Batch& batch) {
     std::string text;
-    for (const auto& each : batch) text += (text.empty() ? "" : " ") + each.id;
+    for (const auto& each : batch) text += (text.empty() ? "" : " ") + *each.id;
     return text;
 }
 
@@ -59,15 +63,15 @@ Course run(PushPlan plan, const std::set<std::string>& poison) {
     for (Batch batch = plan.next(); !batch.empty(); batch = plan.next()) {
         ++course.calls;
         const bool breaks = std::any_of(batch.begin(), batch.end(), [&](const auto& each) {
-            return poison.count(each.id) != 0;
+            return poison.count(*each.id) != 0;
         });
         if (!breaks) {
-            for (const auto& each : batch) course.passed.insert(each.id);
+            for (const auto& each : batch) course.passed.insert(*each.id);
             plan.replied();
             continue;
         }
         const bool is_single = batch.size() == 1;
-        if (is_single) course.failed_alone.insert(batch.front().id);
+        if (is_single) course.failed_alone.insert(*batch.front().id);
         if (!is_single || !batch.front().suspect) plan.count_failure(batch.size());
         if (!is_single) plan.halve(std::move(batch));
     }

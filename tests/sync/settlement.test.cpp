@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,9 +57,12 @@ Entry edited(const std::string& id, std::uint64_t generation, const std::string&
     entry.sequence = 7;
     return entry;
 }
+News of(const std::string& id, decltype(News::what) what) {
+    return {std::make_shared<const std::string>(id), std::move(what)};
+}
 News pulled(const std::string& id, const std::string& text, std::uint64_t version = 3) {
-    return {id, sync_engine::RemoteState<Json>{rules::remote_state(state(id, text, version)),
-                                               Source::pull}};
+    return of(id, sync_engine::RemoteState<Json>{rules::remote_state(state(id, text, version)),
+                                                 Source::pull});
 }
 
 std::vector<std::string> ids_read(const Asked& action) {
@@ -108,7 +112,7 @@ private:
 
 std::vector<std::string> ids_of(const std::vector<Course::Settled>& settled) {
     std::vector<std::string> ids;
-    for (const auto& each : settled) ids.push_back(each.id);
+    for (const auto& each : settled) ids.push_back(*each.id);
     return ids;
 }
 
@@ -272,7 +276,7 @@ TEST_CASE("a record that keeps moving is parked, and the cursor goes on", "[sync
 
 TEST_CASE("other news of a record that keeps moving is left for the next sync", "[sync]") {
     const auto ends_quietly = [](auto what, const Entry& entry) {
-        Course course{{News{"a", std::move(what)}}};
+        Course course{{of("a", std::move(what))}};
         auto action = course.asked();
         for (int rounds = 0; rounds < 100 && action; ++rounds) {
             action = course.entries({entry});
@@ -299,7 +303,7 @@ TEST_CASE("a step that another epoch superseded settles nothing", "[sync]") {
 // Rulings that are short enough to be told here.
 
 TEST_CASE("what is about to be pushed is staged under the name of its edit", "[sync]") {
-    Course course{{News{"a", AboutToPush{}}}};
+    Course course{{of("a", AboutToPush{})}};
     const auto commit = course.entries({edited("a", 5)});
 
     const auto& staged = step(commit).decisions[0].written.outcome->sent;
@@ -312,7 +316,7 @@ TEST_CASE("what is about to be pushed is staged under the name of its edit", "[s
 TEST_CASE("nothing is staged of what is clean, parked, refused, gone or edited since the filter",
           "[sync]") {
     const auto is_staged = [](sync_engine::Outcome<Json> entry, AboutToPush push = {}) {
-        Course course{{News{"a", push}}};
+        Course course{{of("a", push)}};
         return course.entries({std::move(entry)}).has_value();
     };
     Entry refused = edited("a", 1);
@@ -330,7 +334,7 @@ TEST_CASE("nothing is staged of what is clean, parked, refused, gone or edited s
 
 TEST_CASE("the first absence after our own write marks, the second deletes", "[sync]") {
     const auto absent = [](Entry entry) {
-        Course course{{News{"a", AbsentRemotely{}}}};
+        Course course{{of("a", AbsentRemotely{})}};
         const auto commit = course.entries({std::move(entry)});
         return *step(commit).decisions[0].written.outcome;
     };
@@ -345,7 +349,7 @@ TEST_CASE("the first absence after our own write marks, the second deletes", "[s
 }
 
 TEST_CASE("absence says nothing of what is dirty", "[sync]") {
-    Course course{{News{"a", AbsentRemotely{}}}};
+    Course course{{of("a", AbsentRemotely{})}};
 
     CHECK_FALSE(course.entries({edited("a", 1)}));
 }

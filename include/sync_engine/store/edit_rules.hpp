@@ -63,10 +63,7 @@ template <class Data>
 template <class Data>
 [[nodiscard]] Outcome<Data> removed(Entry<Data> entry, const Moment& moment) {
     SyncRecord<Data> tombstone = entry.local->with_status(SyncStatus::deleted);
-    if (entry.conflicted) {
-        RecordPtr<Data> theirs = entry.theirs;
-        return settled(std::move(entry), std::move(theirs), std::move(tombstone), moment);
-    }
+    if (entry.conflicted) return settled(entry, entry.theirs, std::move(tombstone), moment);
     set_stamp(tombstone, above(highest_stamp(entry), moment));
     entry.local = shared(std::move(tombstone));
     entry.sequence = next_sequence;

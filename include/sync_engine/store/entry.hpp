@@ -19,6 +19,16 @@ namespace sync_engine {
 template <class Data>
 using RecordPtr = std::shared_ptr<const SyncRecord<Data>>;
 
+/// The id of a record, kept by the record that it stands in: shared instead of copied.
+using IdPtr = std::shared_ptr<const std::string>;
+
+/// The id of a record that is shared.
+template <class Data>
+[[nodiscard]] IdPtr id_of(RecordPtr<Data> record) noexcept {
+    const std::string* id = &record->id;
+    return {std::move(record), id};
+}
+
 /// A state that was sent to the remote and not yet answered: the remote may have it or not.
 template <class Data>
 struct Sent {

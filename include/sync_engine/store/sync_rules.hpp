@@ -70,6 +70,18 @@ void make_clean(Entry<Data>& entry, Timestamp now) {
     entry.conflicted = false;
 }
 
+/// A copy of what of an entry outlives `make_clean`: the rest costs most of a copy.
+template <class Data>
+[[nodiscard]] Entry<Data> lasting_part(const Entry<Data>& known) {
+    return {.local = known.local,
+            .base = known.base,
+            .sequence = known.sequence,
+            .pulled_since_ack = known.pulled_since_ack,
+            .absent_once = known.absent_once,
+            .superseded = known.superseded,
+            .settled_at = known.settled_at};
+}
+
 /// True for an unsent deletion of what the remote does not have, nor may have through something
 /// that was sent: there is nothing to delete.
 template <class Data>
@@ -166,8 +178,7 @@ void carry_unknown(Entry<Data>& entry, const SyncRecord<Data>& theirs, const Mom
 /// never had.
 template <class Data>
 [[nodiscard]] Entry<Data> taken(const Entry<Data>* known, RecordPtr<Data> remote, Timestamp now) {
-    Entry<Data> entry = known ? *known : Entry<Data>{};
-    if (known == nullptr) entry.sequence = next_sequence;
+    Entry<Data> entry = known ? lasting_part(*known) : Entry<Data>{.sequence = next_sequence};
     move_base(entry, std::move(remote));
     make_clean(entry, now);
     entry.pulled_since_ack = true;
@@ -222,10 +233,11 @@ template <class Data>
 /// A conflict is decided (law 4): a winner that is the remote's state leaves nothing to push; any
 /// other is stamped above both sides, rebased on the remote's state, and dirty.
 template <class Data>
-[[nodiscard]] Entry<Data> settled(Entry<Data> entry, RecordPtr<Data> theirs,
+[[nodiscard]] Entry<Data> settled(const Entry<Data>& known, RecordPtr<Data> theirs,
                                   SyncRecord<Data> winner, const Moment& moment) {
-    if (!winner.is_deleted()) winner.unknown = unknown_on(entry, *theirs, winner.data);
-    if (same_content(winner, *theirs)) return taken(&entry, std::move(theirs), moment.now);
+    if (!winner.is_deleted()) winner.unknown = unknown_on(known, *theirs, winner.data);
+    if (same_content(winner, *theirs)) return taken(&known, std::move(theirs), moment.now);
+    Entry<Data> entry = known;
     Stamp floor = highest_stamp(entry);
     floor.raise(stamp_of(*theirs));
     move_base(entry, std::move(theirs));
@@ -238,11 +250,11 @@ template <class Data>
 
 /// The same for a winner that may be `theirs` itself.
 template <class Data>
-[[nodiscard]] Entry<Data> settled(Entry<Data> entry, RecordPtr<Data> theirs,
+[[nodiscard]] Entry<Data> settled(const Entry<Data>& known, RecordPtr<Data> theirs,
                                   const RecordPtr<Data>& winner, const Moment& moment) {
-    const bool is_theirs = winner == theirs && entry.local->unknown.empty();
-    if (is_theirs) return taken(&entry, std::move(theirs), moment.now);
-    return settled(std::move(entry), std::move(theirs), SyncRecord<Data>{*winner}, moment);
+    const bool is_theirs = winner == theirs && known.local->unknown.empty();
+    if (is_theirs) return taken(&known, std::move(theirs), moment.now);
+    return settled(known, std::move(theirs), SyncRecord<Data>{*winner}, moment);
 }
 
 /// No decision yet: the remote's state waits on the entry, for a resolver in the next cycle, or for
@@ -296,17 +308,19 @@ template <class Data>
 /// The remote has exactly what was sent (law 2): that becomes base, and an edit made since stays
 /// dirty on top of it. `echo` is the state that a pull showed, which may carry the remote's stamps.
 template <class Data>
-[[nodiscard]] Entry<Data> acknowledged(Entry<Data> entry, const Sent<Data>& sent,
+[[nodiscard]] Entry<Data> acknowledged(const Entry<Data>& known, const Sent<Data>& sent,
                                        RecordPtr<Data> echo, const Moment& moment) {
-    const bool is_same_edit = entry.sequence == sent.sequence || is_renamed(*entry.local, sent);
+    const bool is_same_edit = known.sequence == sent.sequence || is_renamed(*known.local, sent);
+    if (is_same_edit && known.theirs == nullptr) {
+        Entry<Data> entry = taken(&known, std::move(echo), moment.now);
+        entry.pulled_since_ack = false;
+        return entry;
+    }
     const Sequence acknowledged_edit = sent.sequence;
+    Entry<Data> entry = known;
     move_base(entry, std::move(echo));
     entry.pulled_since_ack = false;
     entry.absent_once = false;
-    if (is_same_edit && entry.theirs == nullptr) {
-        make_clean(entry, moment.now);
-        return entry;
-    }
     erase_if(entry.sent,
              [&](const auto& earlier) { return earlier.sequence <= acknowledged_edit; });
     if (is_needless_deletion(entry)) {

@@ -144,8 +144,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
             acked.theirs = nullptr;
             acked.conflicted = false;
         }
-        acked = rules::acknowledged(std::move(acked), *echo,
-                                    with_known_stamps(shown, *echo->record), moment);
+        acked = rules::acknowledged(acked, *echo, with_known_stamps(shown, *echo->record), moment);
         // If a later edit has been there too, and somebody wrote this over it, the remote knows its
         // operation and would not store it again.
         const bool base_moved =

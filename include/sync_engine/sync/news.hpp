@@ -68,7 +68,7 @@ struct PushFailed {
 /// Something that concerns one record, on its way to becoming a decision.
 template <class Data>
 struct News {
-    std::string id{};
+    IdPtr id{};
     std::variant<RemoteState<Data>, StillParked, AbsentRemotely, AboutToPush, PushAccepted<Data>,
                  PushFailed>
         what{};
@@ -119,8 +119,8 @@ template <class Data>
     constexpr std::size_t longest_number = std::numeric_limits<Sequence>::digits10 + 1;
     std::string id;
     id.reserve(store_id.size() + 1 + longest_number);
-    id.append(store_id).append("-");
-    return id.append(std::to_string(entry.sequence));
+    id.append(store_id).append("-").append(std::to_string(entry.sequence));
+    return id;
 }
 
 namespace detail {

@@ -30,7 +30,7 @@ template <class Data>
     page.news.reserve(records.size());
     IdIndex places;
     places.reserve(records.size());
-    const auto id_at = [&](std::size_t place) { return std::string_view{page.news[place].id}; };
+    const auto id_at = [&](std::size_t place) { return std::string_view{*page.news[place].id}; };
     for (auto& record : records) {
         try {
             check_record(record);
@@ -39,13 +39,15 @@ template <class Data>
                                        std::string("pulled, but not usable: ") + error.what());
             continue;
         }
-        auto place = places.find(record.id, id_at);
-        if (place == IdIndex::nowhere) {
-            place = page.news.size();
-            places.insert(record.id, place);
-            page.news.push_back({record.id, {}});
+        const auto place = places.find(record.id, id_at);
+        auto state = rules::remote_state(std::move(record));
+        News<Data> news{id_of(state), RemoteState<Data>{state, source}};
+        if (place != IdIndex::nowhere) {
+            page.news[place] = std::move(news);
+        } else {
+            places.insert(*news.id, page.news.size());
+            page.news.push_back(std::move(news));
         }
-        page.news[place].what = RemoteState<Data>{rules::remote_state(std::move(record)), source};
     }
     return page;
 }

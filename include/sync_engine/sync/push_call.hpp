@@ -33,7 +33,7 @@ template <class Data>
                                                         std::chrono::milliseconds longest,
                                                         Timestamp now) {
     if (entry.is_parked() || entry.is_dead_letter()) return std::nullopt;
-    PushCandidate candidate{.id = entry.local->id, .sequence = entry.sequence};
+    PushCandidate candidate{.id = id_of(entry.local), .sequence = entry.sequence};
     const RetryState* retry = entry.active_retry();
     if (retry == nullptr) return candidate;
     const Wait asked{retry->asked.since, std::min(retry->asked.length, longest)};
@@ -49,6 +49,12 @@ template <class Data>
 template <class Data>
 class PushCall {
 public:
+    /// Makes room for `count` records.
+    void reserve(std::size_t count) {
+        sent_.reserve(count);
+        places_.reserve(count);
+    }
+
     /// Adds a record as it was staged; answers the change to send.
     [[nodiscard]] SharedChange<Data> add(EntryPtr<Data> staged, PushCandidate candidate) {
         const Sent<Data>& sent = staged->sent.back();  // the edit at hand is the last one staged
@@ -57,7 +63,7 @@ public:
                                   .operation_id = sent.operation_id,
                                   .attempt = sent.attempts};
         candidate.sequence = sent.sequence;
-        places_.insert(candidate.id, sent_.size());
+        places_.insert(*candidate.id, sent_.size());
         sent_.push_back({std::move(candidate), std::move(staged)});
         return change;
     }
@@ -134,8 +140,8 @@ private:
                     return failure_of(sent, Failure::own,
                                       "the remote's revision is not well-formed UTF-8");
                 }
-                return {std::move(verdict.id), PushAccepted<Data>{{sent.staged, &sent.edit()},
-                                                                  std::move(verdict.revision)}};
+                return {sent.candidate.id, PushAccepted<Data>{{sent.staged, &sent.edit()},
+                                                              std::move(verdict.revision)}};
             case VerdictKind::rejected:
                 return failure_of(sent, Failure::refused, "rejected: " + verdict.message);
             case VerdictKind::retry:
@@ -153,8 +159,9 @@ private:
             return failure_of(sent, Failure::own,
                               std::string("the remote's conflict is not usable: ") + error.what());
         }
-        return {verdict.id, RemoteState<Data>{rules::remote_state(std::move(*verdict.remote)),
-                                              Source::verdict}};
+        return {
+            sent.candidate.id,
+            RemoteState<Data>{rules::remote_state(std::move(*verdict.remote)), Source::verdict}};
     }
 
     static News<Data> failure_of(const UnderWay& sent, Failure failure, std::string message,
@@ -168,7 +175,7 @@ private:
 
     [[nodiscard]] std::size_t place_of(std::string_view id) const {
         return places_.find(
-            id, [&](std::size_t place) { return std::string_view{sent_[place].candidate.id}; });
+            id, [&](std::size_t place) { return std::string_view{*sent_[place].candidate.id}; });
     }
 
     std::vector<UnderWay> sent_;
@@ -185,19 +192,18 @@ public:
     void note(const PushCall<Data>& call, Failure failure, const std::string& message) {
         for (auto& news : call.failed(failure, message)) {
             if (call.is_suspect()) {
-                suspects_.insert(news.id);
+                suspects_.insert(*news.id);
             } else {
                 others_failed_ = true;
             }
-            std::string id = news.id;
-            notes_.insert_or_assign(std::move(id), std::move(news));
+            notes_.insert_or_assign(*news.id, std::move(news));
         }
     }
 
     /// A reply came: what was noted of these records no longer matters.
     void forget(const PushCall<Data>& call) {
         if (notes_.empty()) return;
-        for (const auto& candidate : call.candidates()) notes_.erase(candidate.id);
+        for (const auto& candidate : call.candidates()) notes_.erase(*candidate.id);
     }
 
     /// What the failures come to in the end.

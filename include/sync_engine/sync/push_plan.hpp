@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,7 +13,7 @@ namespace sync_engine {
 
 /// A dirty record that waits for its turn to be pushed.
 struct PushCandidate {
-    std::string id{};
+    IdPtr id{};
     Sequence sequence = 0;
     bool suspect = false;       ///< it failed alone while others passed
     unsigned failed_alone = 0;  ///< how often it was alone in a call that failed
@@ -55,6 +55,7 @@ public:
     [[nodiscard]] std::vector<PushCandidate> next() {
         if (has_given_up()) return last_try();
         std::vector<PushCandidate> batch;
+        batch.reserve(std::min(size_, remaining()));
         while (next_ < queue_.size() && batch.size() < size_) {
             if (queue_[next_].suspect && !batch.empty()) break;
             batch.push_back(std::move(queue_[next_++]));

@@ -25,7 +25,7 @@ class Settlement {
 public:
     /// What a committed decision came to, for the result and for the push that follows.
     struct Settled {
-        std::string id{};
+        IdPtr id{};
         EntryPtr<Data> entry{};  ///< as it was committed, where something is still to come of it
         Effect effect{};
     };
@@ -40,7 +40,7 @@ public:
         if (open_.empty()) return commit();
         ReadEntries reading;
         reading.ids.reserve(open_.size());
-        for (const auto& each : open_) reading.ids.push_back(each.id);
+        for (const auto& each : open_) reading.ids.push_back(*each.id);
         return reading;
     }
 
@@ -76,12 +76,12 @@ public:
         };
         settled_.reserve(settled_.size() + decided_.size());
         for (auto& each : decided_) {
-            auto& id = open_[each.news].id;
-            if (has_moved(id)) continue;
-            settled_.push_back({std::move(id), std::move(each.entry), std::move(each.effect)});
+            const IdPtr& id = open_[each.news].id;
+            if (has_moved(*id)) continue;
+            settled_.push_back({id, std::move(each.entry), std::move(each.effect)});
         }
         decided_.clear();
-        std::erase_if(open_, [&](const auto& news) { return !has_moved(news.id); });
+        std::erase_if(open_, [&](const auto& news) { return !has_moved(*news.id); });
         if (open_.empty()) return std::nullopt;
         ++round_;
         return begin();
@@ -143,7 +143,7 @@ private:
             const bool is_done = !entry_after || (entry_after->is_clean() && !entry_after->theirs);
             if (!is_done) decided.entry = entry_after.entry();
             Written<Data> written{.outcome = std::move(ruling.outcome)};
-            if (!written.outcome) written.forgotten = open_[news].id;
+            if (!written.outcome) written.forgotten = *open_[news].id;
             decisions_.push_back(
                 {.expected = entry ? entry->generation : 0, .written = std::move(written)});
         }

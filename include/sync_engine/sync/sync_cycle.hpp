@@ -167,7 +167,7 @@ private:
         feed_.advance(page);
         auto read =
             read_page(std::move(page.records), feed_.is_rescan() ? Source::rescan : Source::pull);
-        for (const auto& each : read.news) feed_.see(each.id);
+        for (const auto& each : read.news) feed_.see(*each.id);
         for (const auto& [id, why] : read.unusable) {
             feed_.see(id);
             add_error(id, why);
@@ -230,7 +230,7 @@ private:
     Action<Data> on_absent(const EntriesRead<Data>& read) {
         std::vector<News<Data>> news;
         for (const auto& entry : read.entries) {
-            news.push_back({entry->local->id, AbsentRemotely{}});
+            news.push_back({id_of(entry->local), AbsentRemotely{}});
         }
         feed_.let_cursor_go();
         return settle_page(std::move(news), Then::parked);
@@ -246,8 +246,8 @@ private:
     Action<Data> on_parked(const EntriesRead<Data>& read) {
         std::vector<News<Data>> news;
         for (const auto& entry : read.entries) {
-            const std::string& id = entry->local->id;
-            if (!parked_now_.contains(id)) news.push_back({id, StillParked{}});
+            auto id = id_of(entry->local);
+            if (!parked_now_.contains(*id)) news.push_back({std::move(id), StillParked{}});
         }
         return settle(std::move(news), step_of_this_epoch(), Then::push);
     }
@@ -263,6 +263,7 @@ private:
 
     Action<Data> on_dirty(const EntriesRead<Data>& read) {
         AskFilter<Data> question;
+        candidates_.reserve(read.entries.size());
         for (const auto& entry : read.entries) {
             auto candidate = candidate_of(*entry, setup_.options.retry, setup_.max_wait, now_);
             if (!candidate) continue;
@@ -281,7 +282,7 @@ private:
         for (std::size_t each = 0; each < candidates_.size(); ++each) {
             const FilterAnswer& answer = filtered.answers[each];
             if (!answer.error.empty()) {
-                add_error(candidates_[each].id, "skipped: the predicate threw: " + answer.error);
+                add_error(*candidates_[each].id, "skipped: the predicate threw: " + answer.error);
             } else if (answer.push) {
                 chosen.push_back(std::move(candidates_[each]));
             }
@@ -319,16 +320,17 @@ private:
         IdIndex places;
         places.reserve(batch_.size());
         for (std::size_t place = 0; place < batch_.size(); ++place) {
-            places.insert(batch_[place].id, place);
+            places.insert(*batch_[place].id, place);
         }
-        const auto id_at = [&](std::size_t place) { return std::string_view{batch_[place].id}; };
+        const auto id_at = [&](std::size_t place) { return std::string_view{*batch_[place].id}; };
         call_ = {};
+        call_.reserve(batch_.size());
         std::vector<SharedChange<Data>> changes;
         changes.reserve(batch_.size());
         for (const auto& [id, entry, effect] : settlement_.settled()) {
-            const auto place = entry ? places.find(id, id_at) : IdIndex::nowhere;
+            const auto place = entry ? places.find(*id, id_at) : IdIndex::nowhere;
             if (place == IdIndex::nowhere) continue;
-            changes.push_back(call_.add(entry, std::move(batch_[place])));
+            changes.push_back(call_.add(entry, batch_[place]));
         }
         if (changes.empty()) return next_batch();
         was_halved_ = false;
@@ -491,13 +493,13 @@ private:
     }
 
     void count(const typename Settlement<Data>::Settled& settled) {
-        tally_.add(settled.id, settled.effect, now_);
-        if (settled.entry && settled.entry->is_parked()) parked_now_.insert(settled.id);
+        tally_.add(*settled.id, settled.effect, now_);
+        if (settled.entry && settled.entry->is_parked()) parked_now_.insert(*settled.id);
         if (!settled.effect.push_again) return;
-        if (++rounds_[settled.id] > setup_.options.max_rounds) {
-            add_error(settled.id, "the conflict did not settle in " +
-                                      std::to_string(setup_.options.max_rounds) +
-                                      " rounds; the next sync tries again");
+        if (++rounds_[*settled.id] > setup_.options.max_rounds) {
+            add_error(*settled.id, "the conflict did not settle in " +
+                                       std::to_string(setup_.options.max_rounds) +
+                                       " rounds; the next sync tries again");
             return;
         }
         plan_.push_again({.id = settled.id});

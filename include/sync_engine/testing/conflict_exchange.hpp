@@ -165,7 +165,8 @@ private:
     void hear(Device& device, What what) {
         if (end_) return;
         const RulingContext context{.moment = moment_, .store_id = device.name};
-        auto ruling = rule_on(&*device.entry, News<Data>{device.entry->local->id, what}, context);
+        auto ruling =
+            rule_on(&*device.entry, News<Data>{id_of(device.entry->local), what}, context);
         if constexpr (std::is_same_v<What, RemoteState<Data>>) {
             if (ruling.kind == Ruling<Data>::Kind::resolve) {
                 const auto winner = decide(device, *ruling.remote);
