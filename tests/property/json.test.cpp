@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -255,6 +256,22 @@ TEST_CASE("text is read as JSON or refused with a place in it", "[property]") {
                 RC_ASSERT(std::string{error.what()}.find(" byte ") != std::string::npos);
             }
         }
+    }));
+}
+
+TEST_CASE("an element of a list is read as if it stood alone", "[property]") {
+    REQUIRE(rc::check("elements that are alike, each looked at and left where it is", [] {
+        json list = json::array({*any_json(3)});
+        for (int n = 0; n < 4; ++n) {
+            list.push_back(list.back());
+            damage(list.back());
+        }
+        std::size_t n = 0;
+        read_elements(list.dump(), "", [&](const json& element) {
+            RC_ASSERT(is_same_json(element, list[n]));
+            ++n;
+        });
+        RC_ASSERT(n == list.size());
     }));
 }
 

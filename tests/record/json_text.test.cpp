@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +55,38 @@ TEST_CASE("the elements of a list are handed out, and the rest is answered", "[r
     CHECK(read.rest == json{{"before", {{"rows", {1}}}},
                             {"rows", json::array()},
                             {"after", {5, {{"rows", {6}}}}}});
+}
+
+TEST_CASE("an element that was only looked at does not show in the next one", "[record]") {
+    const std::vector<std::string> texts{
+        R"({"a": 1, "b": {"c": [1, 2, "x"], "d": "long enough for memory of its own"}, "e": null})",
+        R"({"a": "x", "b": {"c": [3], "d": ""}})",
+        R"({"b": {"d": {"c": 1}}, "e": [[]]})",
+        R"({"e": [[4], [5]], "b": {}, "a": true})",
+        R"({"b": 1, "a": 2, "b": {"d": 3}, "a": 4})",
+        R"({"a": {"a": 5}, "b": {"d": 3, "e": 6}})",
+        R"([{"c": 1}, {"d": 2}])",
+        R"([{"d": 3}, {}, "y"])",
+        R"([{}])",
+        R"({})",
+        R"({"c": 7.5})",
+        "null"};
+    std::string list;
+    for (const auto& first : texts) {
+        for (const auto& next : texts) list += first + ',' + next + ',';
+    }
+    list.back() = ']';
+
+    std::size_t n = 0;
+    const auto rest = read_elements('[' + list, "", [&](const json& element) {
+        const auto& text = n % 2 == 0 ? texts[n / 2 / texts.size()] : texts[n / 2 % texts.size()];
+        CAPTURE(n, text);
+        CHECK(element == json::parse(text));
+        ++n;
+    });
+
+    CHECK(n == 2 * texts.size() * texts.size());
+    CHECK(rest == json::array());
 }
 
 TEST_CASE("without a key the text is the list", "[record]") {

@@ -77,6 +77,31 @@ TEST_CASE("a page of records is read one record at a time", "[record]") {
     CHECK(page.rest == json{{"cursor", 7}, {"records", json::array()}, {"more", true}});
 }
 
+TEST_CASE("a record has nothing of the one before it", "[record]") {
+    const auto page = read<Note>(R"([
+        {"id": "a", "data": {"text": "milk", "due": {"day": 3, "hour": [1, 2]}}, "version": 2,
+         "status": "modified", "tags": ["x", "y"], "revision": "r", "other": {"b": 1},
+         "updatedAt": "2026-01-02T03:04:05Z"},
+        {"id": "b", "data": {"text": "tea", "due": {"hour": [1]}}, "tags": ["z"], "other": 2},
+        {"id": "c", "status": "deleted"},
+        {"data": {"text": "none"}},
+        {"id": "d", "data": {"text": "rum"}}])",
+                                 "");
+
+    REQUIRE(page.records.size() == 4);
+    CHECK(page.records[1] == SyncRecord<Note>{.id = "b",
+                                              .data = {"tea"},
+                                              .updated_at = {},
+                                              .tags = {"z"},
+                                              .unknown = page.records[1].unknown});
+    CHECK(page.records[1].unknown.by_pointer() == json{{"/due", {{"hour", {1}}}}});
+    CHECK(page.records[2] ==
+          SyncRecord<Note>{.id = "c", .status = SyncStatus::deleted, .updated_at = {}});
+    CHECK(page.records[3] == SyncRecord<Note>{.id = "d", .data = {"rum"}, .updated_at = {}});
+    REQUIRE(page.errors.size() == 1);
+    CHECK(page.errors[0].record_id.empty());
+}
+
 TEST_CASE("it reads what from_json reads", "[record]") {
     const auto record = full_record();
     const auto page = read("[" + json(record).dump() + "]", "");

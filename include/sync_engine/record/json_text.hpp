@@ -43,6 +43,9 @@ concept HasPlaces = requires(Take& take, const std::string& key) {
 /// of the outermost object, or of the outermost array, each element is handed out as soon as it is
 /// whole, if somebody takes it: `take(nlohmann::json&& element, std::size_t depth)`. If they have
 /// places for the members of an object, those go there, and the object stays empty.
+///
+/// What was taken, but not moved away, is written over by the next element: most are alike, and
+/// making a tree costs more than filling it.
 template <class Take>
 class JsonBuilder {
     using Json = nlohmann::json;
@@ -59,7 +62,7 @@ public:
     bool number_float(double value, const std::string& /*text*/) { return scalar(value); }
     bool string(std::string& value) {
         Json& text = place();
-        if (text.is_string()) {  // its memory does for this one
+        if (text.is_string()) {
             text.get_ref<std::string&>() = value;
         } else {
             text = value;
@@ -74,7 +77,7 @@ public:
     bool end_array() { return leave(); }
     bool key(std::string& name) {
         is_list_key_ = open_.size() == 1 && list_ != nullptr && name == *list_;
-        member_ = &place_of(name);
+        member_ = &member(name);
         return true;
     }
     bool parse_error(std::size_t position, const std::string& /*token*/,
@@ -92,20 +95,44 @@ public:
 private:
     static constexpr std::size_t none = ~std::size_t{0};
 
+    /// An array or object that is being read: what it held before lies behind what is new.
+    struct Open {
+        Json* value = nullptr;
+        std::size_t filled = 0;           // so many elements of an array are new
+        Json::object_t::iterator next{};  // of an object: the first member that is not
+    };
+
     /// Where the next value goes.
     Json& place() {
         if (open_.empty()) return root_;
-        if (open_.back()->is_object()) return *member_;
-        return open_.back()->get_ptr<Json::array_t*>()->emplace_back();
+        Open& open = open_.back();
+        if (open.value->is_object()) return *member_;
+        auto& elements = *open.value->template get_ptr<Json::array_t*>();
+        if (open.filled == elements.size()) elements.emplace_back();
+        return elements[open.filled++];
     }
 
-    Json& place_of(const std::string& key) {
+    /// Where the value of a key goes.
+    Json& member(const std::string& key) {
         if constexpr (HasPlaces<Take>) {
             if (open_.size() == list_depth_ + 1) return take_.place(key);
         }
+        Open& open = open_.back();
+        auto& members = *open.value->template get_ptr<Json::object_t*>();
+        if (open.next != members.end() && open.next->first == key) return (open.next++)->second;
+        forget_rest(open);
         // In order, mostly: what was written by a sorted map comes back sorted.
-        auto& members = *open_.back()->get_ptr<Json::object_t*>();
         return members.emplace_hint(members.end(), key, nullptr)->second;
+    }
+
+    /// Forgets what it held before and was not written over.
+    static void forget_rest(Open& open) {
+        if (open.value->is_object()) {
+            auto& members = *open.value->template get_ptr<Json::object_t*>();
+            open.next = members.erase(open.next, members.end());
+        } else {
+            open.value->template get_ptr<Json::array_t*>()->resize(open.filled);
+        }
     }
 
     template <class Value>
@@ -120,8 +147,11 @@ private:
         if (is_too_deep) return false;
         const bool is_list = type == Json::value_t::array && is_at_list();
         Json& value = place();
-        value = type;
-        open_.push_back(&value);
+        if (value.type() != type) value = type;
+        open_.push_back({&value});
+        if (type == Json::value_t::object) {
+            open_.back().next = value.template get_ptr<Json::object_t*>()->begin();
+        }
         if (is_list) list_depth_ = open_.size();
         deepest = std::max(deepest, open_.size());
         return true;
@@ -129,10 +159,11 @@ private:
 
     bool leave() {
         if (open_.size() == list_depth_) list_depth_ = none;
+        forget_rest(open_.back());
         if constexpr (JSON_DIAGNOSTICS != 0) {
             // Moving tells what lies inside who holds it, which what was put in directly was not.
-            Json whole(std::move(*open_.back()));
-            *open_.back() = std::move(whole);
+            Json whole(std::move(*open_.back().value));
+            *open_.back().value = std::move(whole);
         }
         open_.pop_back();
         hand_out();
@@ -146,16 +177,17 @@ private:
 
     void hand_out() {
         if (open_.size() != list_depth_) return;
-        auto& elements = *open_.back()->get_ptr<Json::array_t*>();
-        take_(std::move(elements.back()), deepest - list_depth_);
-        elements.clear();
+        Open& list = open_.back();
+        auto& element = list.value->template get_ptr<Json::array_t*>()->front();
+        take_(std::move(element), deepest - list_depth_);
+        list.filled = 0;
         deepest = list_depth_;
     }
 
     Json& root_;
     const std::string* list_;  // the key; empty: the root; null: no element is handed out
     Take& take_;
-    std::vector<Json*> open_{};      // the arrays and objects around the next value
+    std::vector<Open> open_{};       // around the next value
     Json* member_ = nullptr;         // where the value of the last key goes
     bool is_list_key_ = false;       // the last key is that of the list
     std::size_t list_depth_ = none;  // of the list, while it is open

@@ -13,12 +13,14 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 /// Records straight from text and into text, as a remote gets and sends them: there is never a tree
@@ -34,41 +36,34 @@ public:
     /// Where the value of a key goes; what nobody knows is not kept.
     [[nodiscard]] nlohmann::json& place(std::string_view key) {
         const auto at = place_of(key);
-        if (at == names.size()) return ignored_;
-        is_there_[at] = true;
+        is_there_[at] = at < names.size();
         return values_[at];
     }
 
-    friend nlohmann::json* find(RecordMembers& members, std::string_view key) {
-        return members.has(key) ? &members.values_[place_of(key)] : nullptr;
-    }
-    friend const nlohmann::json* find(const RecordMembers& members, std::string_view key) {
-        return members.has(key) ? &members.values_[place_of(key)] : nullptr;
+    template <class Members>
+    requires std::same_as<std::remove_const_t<Members>, RecordMembers>
+    friend auto* find(Members& members, std::string_view key) {
+        const auto at = place_of(key);
+        return members.is_there_[at] ? &members.values_[at] : nullptr;
     }
 
     /// Begins with the next record.
     void clear() {
         is_there_ = {};
-        ignored_ = nullptr;
+        values_.back() = nullptr;
     }
 
 private:
     static constexpr std::array<std::string_view, 7> names{
         "data", "id", "revision", "status", "tags", "updatedAt", "version"};
 
-    [[nodiscard]] bool has(std::string_view key) const {
-        const auto at = place_of(key);
-        return at < names.size() && is_there_[at];
-    }
-
     static std::size_t place_of(std::string_view key) {
         const auto name = std::find(names.begin(), names.end(), key);
         return static_cast<std::size_t>(name - names.begin());
     }
 
-    std::array<nlohmann::json, names.size()> values_{};
-    std::array<bool, names.size()> is_there_{};
-    nlohmann::json ignored_{};
+    std::array<nlohmann::json, names.size() + 1> values_{};  // the last: of any other key
+    std::array<bool, names.size() + 1> is_there_{};
 };
 
 /// Makes a record of each element of a list while it is read.

@@ -33,7 +33,10 @@ public:
 
     /// The tags of a range; repeated ones count once.
     template <class Iterator, class = typename std::iterator_traits<Iterator>::iterator_category>
-    TagSet(Iterator first, Iterator last) : tags_(first, last) {
+    TagSet(Iterator first, Iterator last) : TagSet(std::vector<std::string>(first, last)) {}
+
+    /// The tags of a list; repeated ones count once.
+    explicit TagSet(std::vector<std::string> tags) : tags_(std::move(tags)) {
         std::sort(tags_.begin(), tags_.end());
         tags_.erase(std::unique(tags_.begin(), tags_.end()), tags_.end());
     }
@@ -89,18 +92,21 @@ void to_json(BasicJson& json, const TagSet& tags) {
 /// Reads an array of strings; throws FormatError for anything else.
 template <class BasicJson>
 void from_json(const BasicJson& json, TagSet& tags) {
-    const std::string expected = "expected an array of strings, got ";
-    if (!json.is_array()) throw FormatError(expected + json.type_name());
-
+    const auto require = [](bool is_met, const char* what, const BasicJson& found) {
+        if (is_met) return;
+        throw FormatError(std::string("expected an array of strings, got ") + what +
+                          found.type_name());
+    };
+    require(json.is_array(), "", json);
     std::vector<std::string> read;
     read.reserve(json.size());
     for (const auto& element : json) {
-        if (!element.is_string()) throw FormatError(expected + "one of " + element.type_name());
+        require(element.is_string(), "one of ", element);
         const auto& tag = element.template get_ref<const typename BasicJson::string_t&>();
         if (!is_utf8(tag)) throw FormatError("tag " + quoted(tag) + " is not well-formed UTF-8");
         read.push_back(tag);
     }
-    tags = TagSet(std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
+    tags = TagSet(std::move(read));
 }
 
 }  // namespace sync_engine
