@@ -518,7 +518,8 @@ TEST_CASE("of many rows, the one whose data is no JSON is named", "[store]") {
     refuses({{77, "[1"}, {78, "2]"}});
     refuses({{77, "\"x"}, {78, "x\""}});
     refuses({{77, "7,13"}, {78, "[1"}, {79, "2]"}});
-    refuses({{77, "7,13,8"}, {78, "[1"}, {79, "2]"}});  // as many elements as there should be
+    refuses({{77, "7,13],[8"}, {78, "[1"}, {79, "2]"}});
+    refuses({{77, "7,13],[\""}, {78, "\""}});  // as many pairs as there should be
 }
 
 TEST_CASE("what many rows hold is read, whatever the sizes of their data", "[store]") {

@@ -163,16 +163,17 @@ struct ReadNow {
 };
 
 /// Reads the data of many records together: what a parser sets up for each text costs a quarter of
-/// reading it. The texts become one list, in which each is followed by its place; where that does
-/// not come out, one of them is no JSON, and they are read one by one to tell which.
+/// reading it. The texts become one list of pairs, each of them with its place; where that does not
+/// come out, one of them is no JSON, and they are read one by one to tell which. A line ends after
+/// each text, because no string of JSON can hold that: one that is not closed stays where it is.
 template <class Data>
 class DataBatch {
 public:
     /// The record has to stay where it is until `read`.
     void add(std::string_view text, SyncRecord<Data>& record) {
-        text_ += rows_.empty() ? '[' : ',';
+        text_ += rows_.empty() ? "[[" : ",[";
         rows_.push_back({&record, text_.size(), text.size()});
-        ((text_ += text) += ',') += std::to_string(rows_.size() - 1);
+        (((text_ += text) += "\n,") += std::to_string(rows_.size() - 1)) += ']';
     }
 
     /// True once waiting for more would gain nothing.
@@ -210,21 +211,19 @@ private:
     }
 
     [[nodiscard]] bool read_together() {
-        std::size_t elements = 0;
+        std::size_t pairs = 0;
         bool is_sound = true;
         std::exception_ptr refusal;
-        const auto take = [&](nlohmann::json&& element, std::size_t depth) {
-            const std::size_t place = elements++ / 2;
-            is_sound = is_sound && place < rows_.size();
+        const auto take = [&](nlohmann::json&& pair, std::size_t depth) {
+            const std::size_t place = pairs++;
+            is_sound = is_sound && place < rows_.size() && pair.is_array() && pair.size() == 2 &&
+                       pair[1] == place;
             if (!is_sound || !!refusal) return;
-            if (elements % 2 == 0) {
-                is_sound = element == place;
-                return;
-            }
             try {
                 in_record(rows_[place], [&] {
-                    if (depth > max_json_depth) check_json(element);
-                    detail::assign_data(*rows_[place].record, std::move(element));
+                    auto& data = pair[0];
+                    if (depth > max_json_depth + 1) check_json(data);  // the pair is a level too
+                    detail::assign_data(*rows_[place].record, std::move(data));
                 });
             } catch (const FormatError&) {
                 refusal = std::current_exception();
@@ -237,7 +236,7 @@ private:
         } catch (const FormatError&) {
             return false;
         }
-        if (!is_sound || elements != 2 * rows_.size()) return false;
+        if (!is_sound || pairs != rows_.size()) return false;
         if (refusal) std::rethrow_exception(refusal);
         return true;
     }
