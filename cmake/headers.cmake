@@ -28,6 +28,7 @@ set(sync_engine_headers
     include/sync_engine/remote/verdict.hpp
     include/sync_engine/retry/backoff.hpp
     include/sync_engine/retry/retry_queue.hpp
+    include/sync_engine/store/block_vector.hpp
     include/sync_engine/store/boxed.hpp
     include/sync_engine/store/edit_order.hpp
     include/sync_engine/store/edit_rules.hpp

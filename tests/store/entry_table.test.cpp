@@ -186,23 +186,6 @@ TEST_CASE("a dead letter counts for the edit that it speaks of", "[store]") {
     CHECK(table.retrying().empty());
 }
 
-TEST_CASE("a cleared table is as new", "[store]") {
-    EntryTable<json> table;
-    write(table, dirty("a", 1, {"x"}));
-    write(table, husk("b", noon));
-
-    table.clear();
-
-    CHECK(table.size() == 0);
-    CHECK(all(table).empty());
-    CHECK(pending(table).empty());
-    CHECK(tagged(table, "x").empty());
-    CHECK(table.husks().empty());
-    CHECK(table.statistics() == StoreStatistics{});
-    write(table, dirty("a", 1, {"x"}));
-    CHECK(tagged(table, "x") == Ids{"a"});
-}
-
 TEST_CASE("after any writes, every index says what a scan says", "[store]") {
     for (const unsigned seed : {1U, 2U, 3U}) {
         std::mt19937_64 random(seed);

@@ -80,6 +80,25 @@ TEST_CASE("an index stays right through thousands of additions and removals", "[
     }
 }
 
+TEST_CASE("a larger index says the same, and the one it was made from still does", "[store]") {
+    Listed list;
+    for (int n = 0; n < 100; ++n) list.add(std::to_string(n));
+    CHECK(list.index.has_room(100));
+    CHECK_FALSE(list.index.has_room(1000));
+
+    Listed larger{list.ids, list.index.larger(1000)};
+
+    CHECK(larger.index.has_room(1000));
+    larger.add("new");
+    for (int n = 0; n < 100; ++n) {
+        const auto place = static_cast<std::size_t>(n);
+        CHECK(list.find(std::to_string(n)) == place);
+        CHECK(larger.find(std::to_string(n)) == place);
+    }
+    CHECK(list.find("new") == IdIndex::nowhere);
+    CHECK(larger.find("new") == 100);
+}
+
 TEST_CASE("an index refuses a place that it cannot tell from nowhere", "[store]") {
     IdIndex index;
     CHECK_THROWS_AS(index.insert("a", IdIndex::nowhere), std::length_error);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/store/block_vector.hpp>
 #include <sync_engine/store/edit_order.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/id_index.hpp>
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -45,12 +47,18 @@ public:
 
     /// Makes room for `count` more entries.
     void reserve(std::size_t count) {
-        const auto needed = slots_.size() + count;
-        index_.reserve(needed);
-        if (needed <= slots_.capacity()) return;
-        // An eighth more, or the first edit after a large commit would move everything.
-        slots_.reserve(std::max(needed + needed / 8, slots_.size() * 2));
+        index_.reserve(slots_.size() + count);
+        slots_.reserve(slots_.size() + count);
     }
+
+    /// An index with room for `count` more entries, where this one has too little: making it takes
+    /// as long as there are entries, so it is made beside those who read, and then swapped in.
+    [[nodiscard]] std::optional<IdIndex> larger_index(std::size_t count) const {
+        const auto needed = slots_.size() + count;
+        if (index_.has_room(needed)) return std::nullopt;
+        return index_.larger(needed);
+    }
+    void swap_index(IdIndex& same_but_larger) noexcept { std::swap(index_, same_but_larger); }
 
     /// Adds the entry, or replaces the one with its id.
     void write(EntryPtr<Data> entry) {
@@ -76,13 +84,10 @@ public:
         slots_.pop_back();
     }
 
-    /// Forgets everything.
-    void clear() { *this = EntryTable{}; }
-
     /// Visits every entry, deleted ones too.
     template <class Visitor>
     void for_each(Visitor&& visitor) const {
-        for (const auto& slot : slots_) visitor(slot.entry);
+        slots_.for_each([&](const Slot& slot) { visitor(slot.entry); });
     }
 
     /// Visits the visible entries that carry a tag.
@@ -295,7 +300,7 @@ private:
         return position;
     }
 
-    std::vector<Slot> slots_;  // in order of arrival
+    BlockVector<Slot> slots_;  // in order of arrival
     IdIndex index_;            // of slots_
     ByText<std::vector<std::uint32_t>> tags_;
     EditOrder dirty_;

@@ -64,14 +64,23 @@ public:
 
     /// Makes room for `count` ids, so that adding them allocates nothing.
     void reserve(std::size_t count) {
-        if (count * 2 <= cells_.size()) return;
+        if (!has_room(count)) *this = larger(count);
+    }
+    [[nodiscard]] bool has_room(std::size_t count) const noexcept {
+        return count * 2 <= cells_.size();
+    }
+
+    /// The same index with room for `count` ids.
+    [[nodiscard]] IdIndex larger(std::size_t count) const {
         std::size_t room = cells_.empty() ? 16 : cells_.size();
         while (room < count * 2) room *= 2;
-        std::vector<Cell> before(room);
-        before.swap(cells_);
-        for (const Cell& cell : before) {
-            if (cell.place != nowhere) put(cell);
+        IdIndex index;
+        index.cells_.resize(room);
+        for (const Cell& cell : cells_) {
+            if (cell.place != nowhere) index.put(cell);
         }
+        index.size_ = size_;
+        return index;
     }
 
 private:

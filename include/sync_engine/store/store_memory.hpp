@@ -112,9 +112,13 @@ public:
         std::vector<StoreChange<Data>> changes;
         const bool is_heard = feed_.has_listeners();
         if (is_heard) changes = changes_of(commit);
+        // What takes as long as there are entries is done before readers are locked out, and after.
+        auto index = table_.larger_index(commit.edits.written().size());
+        std::optional<EntryTable<Data>> before;
         {
             const std::unique_lock lock(mutex_);
-            if (commit.everything) table_.clear();
+            if (index) table_.swap_index(*index);
+            if (commit.everything) before = std::exchange(table_, {});
             table_.reserve(commit.edits.written().size());
             for (auto& written : commit.edits.written()) {
                 if (written.outcome) {
