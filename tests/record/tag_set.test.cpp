@@ -44,6 +44,7 @@ TEST_CASE("tags are taken from any range", "[record]") {
     CHECK(TagSet(std::begin(literals), std::end(literals)) == TagSet{"a", "b"});
     CHECK(TagSet(std::istream_iterator<std::string>{words}, {}) == TagSet{"a", "b"});
     CHECK(TagSet(some.end(), some.end()).empty());
+    CHECK(TagSet(std::vector<std::string>{"b", "a", "b"}) == TagSet{"a", "b"});
 }
 
 TEST_CASE("tags compare by content", "[record]") {

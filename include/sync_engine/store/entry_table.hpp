@@ -7,7 +7,6 @@
 #include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/store_statistics.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>

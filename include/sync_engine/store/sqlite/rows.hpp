@@ -21,7 +21,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -94,7 +93,7 @@ template <detail::JsonValue Json = nlohmann::json>
     }
     const bool is_plain = at > 0 ? text.substr(std::min(at, text.size())) == "]" : text == "[]";
     if (!is_plain) return parse_json<Json>(text).template get<TagSet>();
-    return {std::make_move_iterator(tags.begin()), std::make_move_iterator(tags.end())};
+    return TagSet(std::move(tags));
 }
 
 /// Writes one entry.
