@@ -39,7 +39,6 @@ set(sync_engine_headers
     include/sync_engine/store/id_index.hpp
     include/sync_engine/store/local_store.hpp
     include/sync_engine/store/overlay.hpp
-    include/sync_engine/store/rare_list.hpp
     include/sync_engine/store/retry_state.hpp
     include/sync_engine/store/stamp.hpp
     include/sync_engine/store/step.hpp

@@ -113,25 +113,26 @@ Entry<json> full_entry() {
     auto base = note("full", "base", 5).with_status(SyncStatus::synced);
     base.revision = "r5";
     entry.base = shared(base);
-    entry.theirs = shared(note("full", "theirs", 6).with_status(SyncStatus::deleted));
+    entry.edit_extras().theirs = shared(note("full", "theirs", 6).with_status(SyncStatus::deleted));
     entry.conflicted = true;
-    entry.sent.push_back({"operation-40", 40, shared(note("full", "sent", 5)), 3});
-    entry.sent.push_back({"operation-41", 41, shared(note("full", "sent again", 6)), 1});
-    entry.sent.push_back({"operation-42", 42, entry.local, 2});
+    entry.edit_extras().sent.push_back({"operation-40", 40, shared(note("full", "sent", 5)), 3});
+    entry.edit_extras().sent.push_back(
+        {"operation-41", 41, shared(note("full", "sent again", 6)), 1});
+    entry.edit_extras().sent.push_back({"operation-42", 42, entry.local, 2});
     entry.pulled_since_ack = true;
     entry.absent_once = true;
-    entry.retry = RetryState{.sequence = 42,
-                             .operation_id = "operation-42",
-                             .attempts = 3,
-                             .failed_alone = 2,
-                             .suspect = true,
-                             .dead = true,
-                             .backoff = {noon, 8s},
-                             .asked = {noon - 1s, 1min}};
-    entry.retry->remember({"full", "first \"failure\"\n", noon});
-    entry.retry->remember({"full", "second", noon + 1us});
-    entry.superseded = {"r3", "r4"};
-    entry.settled_at = noon + 1us;
+    entry.edit_extras().retry = RetryState{.sequence = 42,
+                                           .operation_id = "operation-42",
+                                           .attempts = 3,
+                                           .failed_alone = 2,
+                                           .suspect = true,
+                                           .dead = true,
+                                           .backoff = {noon, 8s},
+                                           .asked = {noon - 1s, 1min}};
+    entry.edit_extras().retry->remember({"full", "first \"failure\"\n", noon});
+    entry.edit_extras().retry->remember({"full", "second", noon + 1us});
+    entry.edit_extras().superseded = {"r3", "r4"};
+    entry.edit_extras().settled_at = noon + 1us;
     return entry;
 }
 
@@ -274,19 +275,19 @@ TEMPLATE_LIST_TEST_CASE("a storage that is told what it has ends with what is wr
                         "[contract]", EveryStorage) {
     const auto edited = dirty_note("full", "one");
     auto sent = edited;
-    sent.sent.push_back({"operation", 1, edited.local, 1});
+    sent.edit_extras().sent.push_back({"operation", 1, edited.local, 1});
     auto sent_again = sent;
-    ++sent_again.sent.begin()->attempts;
+    ++sent_again.edit_extras().sent.front().attempts;
     auto edited_since = sent;
     edited_since.local = shared(note("full", "two"));
     auto marked = sent;
     marked.absent_once = true;
     auto failed = sent;
-    failed.retry = RetryState{.sequence = 1, .attempts = 1};
+    failed.edit_extras().retry = RetryState{.sequence = 1, .attempts = 1};
     auto superseding = sent;
-    superseding.superseded = {"r1"};
+    superseding.edit_extras().superseded = {"r1"};
     auto parked = sent;
-    parked.theirs = shared(note("full", "theirs"));
+    parked.edit_extras().theirs = shared(note("full", "theirs"));
     const std::vector<Entry<json>> entries{
         edited,
         sent,

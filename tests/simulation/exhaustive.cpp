@@ -226,23 +226,21 @@ private:
     /// has edited meanwhile is left out, and comes with another commit.
     void commit(Device& device, const Step<Json>& step) {
         std::map<std::string, plain::Content> staged;
-        std::map<std::string, std::uint64_t> generations;
+        std::map<std::string, EntryPtr<Json>> known;
         for (const auto& decision : step.decisions) {
             const std::string id{decision.id()};
             const auto& outcome = decision.written.outcome;
             const auto before = device.store->read({id}).front();
-            generations[id] = before ? before->generation : 0;
+            known[id] = before;
             if (!outcome || !before || device.news.contains(id)) continue;
             if (attempts(*outcome) > attempts(*before)) {
-                staged[id] = content_of(outcome->sent.back().record.get());
+                staged[id] = content_of(outcome->sent().back().record.get());
             }
         }
         device.sync->step();
         const auto is_left_out = [&](const std::string& id) {
-            const auto known = generations.find(id);
-            if (known == generations.end()) return false;
-            const auto after = device.store->read({id}).front();
-            return known->second == (after ? after->generation : 0);
+            const auto before = known.find(id);
+            return before != known.end() && before->second == device.store->read({id}).front();
         };
         for (const auto& [id, content] : staged) {
             auto& sent = device.model.records[id].sent;
@@ -257,7 +255,7 @@ private:
 
     static unsigned attempts(const Entry<Json>& entry) {
         unsigned sum = 0;
-        for (const auto& sent : entry.sent) sum += sent.attempts;
+        for (const auto& sent : entry.sent()) sum += sent.attempts;
         return sum;
     }
 

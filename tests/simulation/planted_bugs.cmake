@@ -13,8 +13,8 @@
 
 # Acknowledgements.
 plant("an ack clears a record that was edited meanwhile" store/sync_rules.hpp
-    [[if (is_same_edit && known.theirs == nullptr) {]]
-    [[if ((PLANTED || is_same_edit) && known.theirs == nullptr) {]])
+    [[if (is_same_edit && known.theirs() == nullptr) {]]
+    [[if ((PLANTED || is_same_edit) && known.theirs() == nullptr) {]])
 plant("a change without an answer counts as accepted" sync/push_call.hpp
     [[            judged.news.push_back(
                 failure_of(sent_[place], Failure::own, "the remote gave no answer for it"));]]
@@ -49,19 +49,19 @@ plant("a push that failed counts as not sent" sync/news.hpp
     [[    if (failed.failure == Failure::unreached ||
         (PLANTED && (failed.failure == Failure::alone || failed.failure == Failure::whole))) {]])
 plant("only the last sent state is kept" store/sync_rules.hpp
-    [[    if (found == entry.sent.end()) {
+    [[    if (found == sent.end()) {
 ]]
-    [[    if (found == entry.sent.end()) {
-        if (PLANTED) {
-            entry.sent.clear();
-            found = entry.sent.end();
-        }
+    [[    if (found == sent.end()) {
+        if (PLANTED) sent.clear();
 ]])
 plant("every retry has a new operation id" sync/news.hpp
-    [[    for (const auto& sent : entry.sent) {
+    [[    for (const auto& sent : entry.sent()) {
         if (sent.sequence == entry.sequence) return sent.operation_id;]]
-    [[    if (PLANTED) return store_id + "-" + std::to_string(entry.generation);
-    for (const auto& sent : entry.sent) {
+    [[    if (PLANTED) {
+        return store_id + "-" + std::to_string(entry.sequence) + "-" +
+               std::to_string(entry.sent().size());
+    }
+    for (const auto& sent : entry.sent()) {
         if (sent.sequence == entry.sequence) return sent.operation_id;]])
 plant("a retry after a restart has a new operation id" sync/news.hpp
     [[    if (!failed.operation_id.empty()) state.operation_id = failed.operation_id;]]
@@ -84,12 +84,12 @@ plant("a deletion is no new edit" store/edit_rules.hpp
     return without_needless_deletion(]])
 plant("a rebased edit keeps its operation id" store/sync_rules.hpp
     [[    entry.sequence = next_sequence;
-    entry.sent.clear();]]
+    entry.conflicted = false;]]
     [[    if (!PLANTED) entry.sequence = next_sequence;
-    entry.sent.clear();]])
+    entry.conflicted = false;]])
 plant("a rebased edit that had failed keeps its operation id" store/sync_rules.hpp
-    [[    entry.retry->operation_id.clear();]]
-    [[    if (!PLANTED) entry.retry->operation_id.clear();]])
+    [[    retry.operation_id.clear();]]
+    [[    if (!PLANTED) retry.operation_id.clear();]])
 
 # Conflicts.
 plant("a pull replaces an unsent edit" sync/judge.hpp
@@ -105,8 +105,8 @@ plant("a conflict that a push revealed replaces the edit" sync/judge.hpp
     }
     const SyncRecord<Data>& local = *entry->local;]])
 plant("a clean record is replaced although it was sent" sync/judge.hpp
-    [[            if (entry->sent.empty()) {]]
-    [[            if (PLANTED || entry->sent.empty()) {]])
+    [[            if (entry->sent().empty()) {]]
+    [[            if (PLANTED || entry->sent().empty()) {]])
 plant("a resolver is asked about equal states" sync/judge.hpp
     [[        case Reconciliation::agree:
 ]]
@@ -173,8 +173,8 @@ plant("a record is pushed over a state that waits" sync/news.hpp
     [[entry->is_dirty() && !entry->is_parked() && ]]
     [[entry->is_dirty() && (PLANTED || !entry->is_parked()) && ]])
 plant("giving up an edit forgets the state that waits" store/edit_rules.hpp
-    [[    if (entry.theirs != nullptr) return]]
-    [[    if (!PLANTED && entry.theirs != nullptr) return]])
+    [[    if (entry.theirs() != nullptr) return]]
+    [[    if (!PLANTED && entry.theirs() != nullptr) return]])
 plant("a lagging read replaces a state that waits" sync/judge.hpp
     [[= source == Source::pull && is_behind_theirs(]]
     [[= !PLANTED && source == Source::pull && is_behind_theirs(]])
@@ -217,8 +217,8 @@ plant("a deletion is not sent" store/edit_rules.hpp
     [[    if (PLANTED) return std::nullopt;
     return without_needless_deletion(std::move(entry), moment.now);]])
 plant("a deletion of what may have been sent is not sent" store/sync_rules.hpp
-    [[    return entry.is_deleted() && !entry.is_clean() && entry.sent.empty() &&]]
-    [[    return entry.is_deleted() && !entry.is_clean() && (PLANTED || entry.sent.empty()) &&]])
+    [[    return entry.is_deleted() && !entry.is_clean() && entry.sent().empty() &&]]
+    [[    return entry.is_deleted() && !entry.is_clean() && (PLANTED || entry.sent().empty()) &&]])
 plant("a re-creation forgets the deletion" store/transaction.hpp
     [[        if (known == nullptr) return write(rules::created(std::move(record)));]]
     [[        if (known == nullptr || (PLANTED && known->is_deleted())) {
@@ -295,9 +295,8 @@ plant("a sync of a store that was cleared is complete" sync/sync_cycle.hpp
 
 # Commits.
 plant("a decision counts for an entry that has moved" store/local_store.hpp
-    [[                } else if ((entry == nullptr ? 0 : entry->generation) != decision.expected) {]]
-    [[                } else if (!PLANTED &&
-                           (entry == nullptr ? 0 : entry->generation) != decision.expected) {]])
+    [[                } else if (entry != decision.expected.get()) {]]
+    [[                } else if (!PLANTED && entry != decision.expected.get()) {]])
 plant("an edit and its mark are two commits" store/group_commit.hpp
     [[            memory_.stamp(group.commit);]]
     [[            if (PLANTED) {
@@ -315,8 +314,8 @@ plant("a commit that failed counts as stored" store/store_memory.hpp
             if (PLANTED) return;
             throw;]])
 plant("the oldest edit falls out of a full outbox" store/edit_order.hpp
-    [[            if (!edit.is_there) continue;]]
-    [[            if (!edit.is_there || (PLANTED && size_ > 2 && &edit == &edits_.front())) continue;]])
+    [[            if (!edit.is_there) return;]]
+    [[            if (!edit.is_there || (PLANTED && size_ > 2 && &edit == &edits_[0])) return;]])
 
 # Waits, failures and dead letters.
 plant("a remote's wait is ignored" sync/remote_watch.hpp
@@ -338,8 +337,8 @@ plant("the backoff of the remote never ends" sync/remote_watch.hpp
     [[        if (has_answered_ && was_ill) return]]
     [[        if (!PLANTED && has_answered_ && was_ill) return]])
 plant("attempts are forgotten on every try" sync/news.hpp
-    [[    if (entry.retry->sequence != entry.sequence) {]]
-    [[    if (PLANTED || entry.retry->sequence != entry.sequence) {]])
+    [[    if (retry->sequence != entry.sequence) {]]
+    [[    if (PLANTED || retry->sequence != entry.sequence) {]])
 plant("a record is tried for ever" sync/news.hpp
     [[    state.dead = state.attempts >= context.retry.max_attempts;]]
     [[    state.dead = !PLANTED && state.attempts >= context.retry.max_attempts;]])

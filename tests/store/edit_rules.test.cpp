@@ -89,9 +89,9 @@ TEST_CASE("an edit keeps base and what was sent, and is a new edit", "[store]") 
 
     CHECK(after.sequence == next_sequence);
     CHECK(after.base == before.base);
-    REQUIRE(after.sent.size() == 1);
-    CHECK(after.sent.front().operation_id == "operation-6");
-    CHECK(after.sent.front().record == before.local);
+    REQUIRE(after.sent().size() == 1);
+    CHECK(after.sent().front().operation_id == "operation-6");
+    CHECK(after.sent().front().record == before.local);
     CHECK(after.is_dirty());
 }
 
@@ -114,16 +114,16 @@ TEST_CASE("an edit names the revision that it was made on, whatever the caller n
 
 TEST_CASE("an edit makes what was known of its attempts void, and keeps the history", "[store]") {
     auto dead = dirty();
-    dead.retry = RetryState{.sequence = dead.sequence, .attempts = 5, .dead = true};
-    dead.retry->remember({"a", "no", noon});
+    dead.edit_extras().retry = RetryState{.sequence = dead.sequence, .attempts = 5, .dead = true};
+    dead.edit_extras().retry->remember({"a", "no", noon});
     REQUIRE(dead.is_dead_letter());
 
     const auto after = rules::edited(dead, note("a", "three", 9), at_noon);
 
     CHECK_FALSE(after.is_dead_letter());
     CHECK(after.active_retry() == nullptr);
-    REQUIRE(after.retry.has_value());
-    CHECK(after.retry->history.size() == 1);
+    REQUIRE(after.retry().has_value());
+    CHECK(after.retry()->history.size() == 1);
 }
 
 TEST_CASE("a removal leaves a tombstone with the last content and the revision", "[store]") {
@@ -147,7 +147,7 @@ TEST_CASE("a removal of what may have been sent, or of what the remote shows, tr
     const auto sent = rules::removed(rules::staged(unsent(), "operation-5"), at_noon);
     REQUIRE(sent.has_value());
     CHECK(sent->is_dirty());
-    CHECK(sent->sent.size() == 1);
+    CHECK(sent->sent().size() == 1);
 
     const auto parked =
         rules::removed(rules::waiting(unsent(), note("a", "theirs", 7), false), at_noon);
@@ -166,20 +166,20 @@ TEST_CASE("a removal of a re-creation that was not sent is the old deletion", "[
     REQUIRE(removed.has_value());
     CHECK(removed->is_husk());
     CHECK(removed->local->version == 9);
-    CHECK(removed->settled_at == noon + 1h);
+    CHECK(removed->settled_at() == noon + 1h);
 }
 
 TEST_CASE("a discarded edit leaves base, and nothing to retry or to await", "[store]") {
     auto entry = staged();
-    entry.retry = RetryState{.sequence = entry.sequence, .dead = true};
+    entry.edit_extras().retry = RetryState{.sequence = entry.sequence, .dead = true};
 
     const auto discarded = rules::discarded(entry, noon);
 
     REQUIRE(discarded.has_value());
     CHECK(discarded->is_clean());
     CHECK(discarded->base == entry.base);
-    CHECK(discarded->sent.empty());
-    CHECK_FALSE(discarded->retry.has_value());
+    CHECK(discarded->sent().empty());
+    CHECK_FALSE(discarded->retry().has_value());
     CHECK_FALSE(rules::discarded(unsent(), noon).has_value());
 }
 
@@ -189,7 +189,7 @@ TEST_CASE("a record that is called synced is clean with its own state as base", 
     CHECK(marked.is_clean());
     CHECK(marked.base->status == SyncStatus::synced);
     CHECK(marked.base->data == json{{"text", "two"}});
-    CHECK(marked.sent.empty());
+    CHECK(marked.sent().empty());
 }
 
 TEST_CASE("a deletion that is settled keeps its stamps and not its content", "[store]") {
@@ -198,7 +198,7 @@ TEST_CASE("a deletion that is settled keeps its stamps and not its content", "[s
     const auto husk = rules::marked_synced(tombstone, noon + 1h);
 
     CHECK(husk.is_husk());
-    CHECK(husk.settled_at == noon + 1h);
+    CHECK(husk.settled_at() == noon + 1h);
     CHECK(husk.local->id == "a");
     CHECK(husk.local->data == json());
     CHECK(husk.local->tags.empty());
@@ -211,7 +211,7 @@ TEST_CASE("a remote state that waits is not lost when the record is called synce
 
     const auto marked = rules::marked_synced(parked, noon);
 
-    CHECK(marked.theirs == parked.theirs);
+    CHECK(marked.theirs() == parked.theirs());
     CHECK(marked.is_parked());
 }
 
@@ -221,9 +221,9 @@ TEST_CASE("superseded revisions are remembered, the newest few", "[store]") {
         entry = rules::taken(&entry, revised(note("a", "one"), "r" + std::to_string(n)), noon);
     }
 
-    CHECK(entry.superseded.size() == rules::superseded_limit);
-    CHECK(entry.superseded.front() == "r4");
-    CHECK(entry.superseded.back() == "r7");
+    CHECK(entry.superseded().size() == rules::superseded_limit);
+    CHECK(entry.superseded().front() == "r4");
+    CHECK(entry.superseded().back() == "r7");
 }
 
 TEST_CASE("an entry that was staged differs in what was sent, any other in more", "[store]") {
@@ -233,14 +233,14 @@ TEST_CASE("an entry that was staged differs in what was sent, any other in more"
     const std::vector<void (*)(Entry<json>&)> changes{
         [](auto& entry) { entry.local = rules::shared(SyncRecord<>{*entry.local}); },
         [](auto& entry) { entry.base = entry.local; },
-        [](auto& entry) { entry.theirs = entry.local; },
+        [](auto& entry) { entry.edit_extras().theirs = entry.local; },
         [](auto& entry) { entry.sequence = 5; },
         [](auto& entry) { entry.conflicted = true; },
         [](auto& entry) { entry.pulled_since_ack = true; },
         [](auto& entry) { entry.absent_once = true; },
-        [](auto& entry) { entry.retry = RetryState{}; },
-        [](auto& entry) { entry.superseded = {"r1"}; },
-        [](auto& entry) { entry.settled_at = noon; },
+        [](auto& entry) { entry.edit_extras().retry = RetryState{}; },
+        [](auto& entry) { entry.edit_extras().superseded = {"r1"}; },
+        [](auto& entry) { entry.edit_extras().settled_at = noon; },
     };
     for (const auto& change : changes) {
         auto changed = before;

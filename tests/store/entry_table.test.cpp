@@ -44,7 +44,7 @@ Entry<json> husk(const std::string& id, Timestamp settled_at, TagSet tags = {}) 
     Entry<json> entry;
     entry.local = shared(note(id, "").with_status(SyncStatus::deleted).with_tags(std::move(tags)));
     entry.base = entry.local;
-    entry.settled_at = settled_at;
+    entry.edit_extras().settled_at = settled_at;
     return entry;
 }
 
@@ -94,9 +94,11 @@ Entry<json> random_entry(const std::string& id, Sequence sequence, std::mt19937_
     }
     auto entry = dirty(id, sequence, std::move(tags));
     if (chance(3)) entry.local = shared(entry.local->with_status(SyncStatus::deleted));
-    if (chance(3)) entry.theirs = shared(note(id, "theirs"));
-    entry.conflicted = entry.theirs != nullptr && chance(2);
-    if (chance(3)) entry.retry = RetryState{.sequence = sequence - random() % 2, .dead = chance(2)};
+    if (chance(3)) entry.edit_extras().theirs = shared(note(id, "theirs"));
+    entry.conflicted = entry.theirs() != nullptr && chance(2);
+    if (chance(3))
+        entry.edit_extras().retry =
+            RetryState{.sequence = sequence - random() % 2, .dead = chance(2)};
     return entry;
 }
 
@@ -175,7 +177,7 @@ TEST_CASE("husks are listed oldest first", "[store]") {
 TEST_CASE("a dead letter counts for the edit that it speaks of", "[store]") {
     EntryTable<json> table;
     auto entry = dirty("a", 4);
-    entry.retry = RetryState{.sequence = 4, .dead = true};
+    entry.edit_extras().retry = RetryState{.sequence = 4, .dead = true};
     write(table, Entry<json>{entry});
     CHECK(table.statistics().dead_letters == 1);
     CHECK(table.retrying() == std::set<std::string>{"a"});
@@ -212,7 +214,7 @@ TEST_CASE("after any writes, every index says what a scan says", "[store]") {
             std::set<std::pair<Timestamp, std::string>> husks;
             for (const auto& [each, entry] : map) {
                 if (entry.is_dirty()) by_edit.emplace(entry.sequence, each);
-                if (entry.is_husk()) husks.emplace(entry.settled_at, each);
+                if (entry.is_husk()) husks.emplace(entry.settled_at(), each);
             }
             Ids expected;
             for (const auto& [sequence, each] : by_edit) expected.push_back(each);

@@ -102,13 +102,12 @@ void sync(LocalStore<>& store) {
     Step<json> step;
     for (const auto& entry : store.read_dirty()) {
         const Moment moment{noon, store.options().drift_cap};
-        const bool is_answered = !entry->sent.empty();
+        const bool is_answered = !entry->sent().empty();
         auto outcome = is_answered ? rules::acknowledged(
-                                         *entry, entry->sent.back(),
-                                         rules::remote_state(*entry->sent.back().record), moment)
+                                         *entry, entry->sent().back(),
+                                         rules::remote_state(*entry->sent().back().record), moment)
                                    : rules::staged(*entry, std::to_string(entry->sequence));
-        step.decisions.push_back(
-            {.expected = entry->generation, .written = {.outcome = std::move(outcome)}});
+        step.decisions.push_back({.expected = entry, .written = {.outcome = std::move(outcome)}});
     }
     store.apply(std::move(step));
 }

@@ -314,7 +314,7 @@ TEST_CASE("a remote state that waits for a resolver stays through local edits", 
     store->update("a", [](json& data) { data["text"] = "ours again"; });
 
     REQUIRE(ids_of(store->read_parked()) == Ids{"a"});
-    CHECK(same_content(*store->read_parked().front()->theirs, note("a", "theirs")));
+    CHECK(same_content(*store->read_parked().front()->theirs(), note("a", "theirs")));
     CHECK(store->conflicts().empty());
     CHECK(store->get("a")->version == 8);
     CHECK(store->get("a")->status == SyncStatus::modified);

@@ -104,8 +104,7 @@ const std::vector<Edit>& edits() {
          [](auto& store) {
              const auto known = store.entry("clean");
              Step<json> step;
-             step.decisions.push_back(
-                 {.expected = known->generation, .written = {.forgotten = "clean"}});
+             step.decisions.push_back({.expected = known, .written = {.forgotten = "clean"}});
              step.cursor = CursorMove{nullptr, 1};
              step.remote_name = "server";
              step.health = RemoteHealth{.failures = 1};
@@ -176,7 +175,7 @@ TEST_CASE("a step that failed can be tried again, and its edit is none that was 
     const auto known = store.entry("a");
     const auto theirs = rules::remote_state(note("a", "theirs", 3));
     step.decisions.push_back(
-        {.expected = known->generation,
+        {.expected = known,
          .written = {.outcome =
                          rules::settled(*known, theirs, note("a", "merged", 2), store.moment())}});
 

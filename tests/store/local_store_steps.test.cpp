@@ -30,7 +30,7 @@ SyncRecord<> deletion(const std::string& id) {
 Decision<json> taking(const TestStore<>& store, SyncRecord<> remote) {
     const auto known = store.entry(remote.id);
     return {
-        .expected = known ? known->generation : 0,
+        .expected = known,
         .written = {.outcome = rules::taken(known ? &*known : nullptr, remote, store.clock.now())}};
 }
 
@@ -42,8 +42,7 @@ TEST_CASE("a step is one commit of records, cursor, health and metadata", "[stor
     const auto commits = store.disk->commits();
     Step<json> step;
     step.decisions.push_back(taking(store, note("a", "remote")));
-    step.decisions.push_back(
-        {.expected = store.entry("b")->generation, .written = {.forgotten = "b"}});
+    step.decisions.push_back({.expected = store.entry("b"), .written = {.forgotten = "b"}});
     step.cursor = CursorMove{nullptr, {{"page", 1}}};
     step.remote_name = "server";
     step.health = RemoteHealth{.failures = 2, .backoff = {noon, 4s}, .asked = {noon, 9s}};
@@ -187,7 +186,7 @@ TEST_CASE("a remote state can be parked on a record that never stands still", "[
     Step<json> step;
     for (const auto* id : {"a", "unknown", "conflicted"}) {
         step.decisions.push_back(
-            {.expected = 12345, .park = rules::remote_state(note(id, "remote", 7))});
+            {.expected = store.entry("a"), .park = rules::remote_state(note(id, "remote", 7))});
     }
     step.cursor = CursorMove{nullptr, 1};
 

@@ -175,8 +175,8 @@ TEST_CASE("what is sent is written beside the records, and forgotten when it is 
     const auto staged = [](const LocalStore<>& store) {
         const auto entry = store.read({"a"}).front();
         return Step<json>{
-            .decisions = {{.expected = entry->generation,
-                           .written = {.outcome = rules::staged(*entry, "operation")}}}};
+            .decisions = {
+                {.expected = entry, .written = {.outcome = rules::staged(*entry, "operation")}}}};
     };
     LocalStore<> store{storage(folder / "app.db")};
     store.put(note("a", "one"));
@@ -191,8 +191,8 @@ TEST_CASE("what is sent is written beside the records, and forgotten when it is 
     {
         LocalStore<> again{storage(folder / "copy.db")};
         const auto entry = again.read({"a"}).front();
-        REQUIRE(entry->sent.size() == 1);
-        CHECK(entry->sent.front().record == entry->local);
+        REQUIRE(entry->sent().size() == 1);
+        CHECK(entry->sent().front().record == entry->local);
         again.apply(staged(again));
         again.update("a", [](json& data) { data["text"] = "two"; });
     }
@@ -227,11 +227,11 @@ TEST_CASE("a record is not written again when it is sent", "[store]") {
     const auto entry = store.read({"a"}).front();
     const int before = Counted::written;
 
-    store.apply({.decisions = {{.expected = entry->generation,
+    store.apply({.decisions = {{.expected = entry,
                                 .written = {.outcome = rules::staged(*entry, "operation")}}}});
 
     CHECK(Counted::written == before);
-    CHECK(store.read({"a"}).front()->sent.size() == 1);
+    CHECK(store.read({"a"}).front()->sent().size() == 1);
 }
 
 TEST_CASE("a file opens whose process died while the log was folded in", "[store]") {
@@ -655,10 +655,10 @@ void make_old_store(const fs::path& file) {
     store.put(note("gone", "last words").with_status(SyncStatus::synced));
     store.update("full", [](json& data) { data["text"] = "edit"; });
     store.remove("gone");
-    auto entry = *store.read({"full"}).front();
-    entry = rules::staged(entry, "operation");
+    const auto known = store.read({"full"}).front();
+    auto entry = rules::staged(*known, "operation");
     entry = rules::waiting(entry, note("full", "theirs", 7), true);
-    store.apply({.decisions = {{.expected = entry.generation, .written = {.outcome = entry}}}});
+    store.apply({.decisions = {{.expected = known, .written = {.outcome = entry}}}});
 }
 
 }  // namespace
@@ -674,8 +674,8 @@ TEST_CASE("a migration reaches every state of a record, unsent edits included", 
         const auto full = *store.read({"full"}).front();
         CHECK(full.local->data == json{{"title", "edit"}});
         CHECK(full.base->data == json{{"title", "base"}});
-        CHECK(full.theirs->data == json{{"title", "theirs"}});
-        CHECK(full.sent.front().record->data == json{{"title", "edit"}});
+        CHECK(full.theirs()->data == json{{"title", "theirs"}});
+        CHECK(full.sent().front().record->data == json{{"title", "edit"}});
         CHECK(store.read({"gone"}).front()->local->data == json{{"title", "last words"}});
         CHECK(ids_of(store.pending()) == std::vector<std::string>{"gone"});
     }
@@ -743,7 +743,7 @@ TEST_CASE("salvage reads what was sent, and the records also where it cannot", "
     const TemporaryFolder folder;
     make_old_store(folder / "app.db");
     std::size_t sent = 0;
-    const auto count = [&](const Entry<>& entry) { sent += entry.sent.size(); };
+    const auto count = [&](const Entry<>& entry) { sent += entry.sent().size(); };
     CHECK(salvage(folder / "app.db", count).is_whole());
     CHECK(sent == 1);
 

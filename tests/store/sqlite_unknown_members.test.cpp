@@ -51,10 +51,10 @@ using Decide = Outcome<OldNote> (*)(const Entry<OldNote>& known);
 
 /// What a sync does to the note "a".
 void decide(LocalStore<OldNote>& store, const Decide& rule) {
-    const auto entry = *store.read({"a"}).front();
+    const auto entry = store.read({"a"}).front();
     Step<OldNote> step;
     step.decisions.push_back(
-        {.expected = entry.generation, .written = {.outcome = rule(entry), .forgotten = "a"}});
+        {.expected = entry, .written = {.outcome = rule(*entry), .forgotten = "a"}});
     REQUIRE(store.apply(std::move(step)).moved.empty());
 }
 
@@ -79,7 +79,8 @@ std::string dues_of(const Entry<Data>& entry) {
         return data.at("title").template get<std::string>() + " " +
                data.at("due").template get<std::string>() + ", ";
     };
-    return due(entry.local) + due(entry.base) + due(entry.sent.front().record) + due(entry.theirs);
+    return due(entry.local) + due(entry.base) + due(entry.sent().front().record) +
+           due(entry.theirs());
 }
 
 const std::string all_dues = "local May, base May, sent May, theirs June, ";

@@ -90,10 +90,10 @@ TEST_CASE("the remote's stamp is the highest that the remote has or may have", "
 
     entry.base = stamped(2, noon + 1h);
     CHECK(remote_stamp(entry) == Stamp{2, noon + 1h});
-    entry.theirs = stamped(3, noon);
+    entry.edit_extras().theirs = stamped(3, noon);
     CHECK(remote_stamp(entry) == Stamp{3, noon + 1h});
-    entry.sent.push_back({.record = stamped(1, noon + 2h)});
-    entry.sent.push_back({.record = stamped(4, noon)});
+    entry.edit_extras().sent.push_back({.record = stamped(1, noon + 2h)});
+    entry.edit_extras().sent.push_back({.record = stamped(4, noon)});
     CHECK(remote_stamp(entry) == Stamp{4, noon + 2h});
 
     CHECK(highest_stamp(entry) == Stamp{9, noon + 9h});

@@ -308,7 +308,8 @@ TEST_CASE("a feed knows whether anybody still listens", "[store]") {
     CHECK(feed.has_listeners());
 
     subscription.reset();
-    feed.queue({StoreChange<>{.id = "a"}});
+    std::vector changes{StoreChange<>{.id = "a"}};
+    feed.queue(changes);
     feed.deliver(nullptr);
 
     CHECK_FALSE(feed.has_listeners());

@@ -90,7 +90,7 @@ public:
         const auto known = entry(id);
         Step<Data> step;
         step.decisions.push_back(
-            {.expected = known ? known->generation : 0,
+            {.expected = known,
              .written = {.outcome = rule(known ? &*known : nullptr), .forgotten = id}});
         return store->apply(std::move(step));
     }
@@ -119,9 +119,9 @@ public:
     /// The remote accepts all that was sent of the record.
     void acknowledge(const std::string& id, const std::string& revision) {
         decide(id, [&](const auto* known) {
-            auto echo = *known->sent.back().record;
+            auto echo = *known->sent().back().record;
             echo.revision = revision;
-            return rules::acknowledged(*known, known->sent.back(),
+            return rules::acknowledged(*known, known->sent().back(),
                                        rules::remote_state(std::move(echo)), moment());
         });
     }

@@ -37,7 +37,7 @@ public:
 
     // What there is.
 
-    std::map<std::string, Entry> entries{};
+    std::map<std::string, sync_engine::EntryPtr<Json>> entries{};  ///< replaced, never changed
     sync_engine::CycleSetup setup{.retry = {},
                                   .drift_cap = std::chrono::minutes{5},
                                   .max_wait = std::chrono::hours{1},
@@ -63,17 +63,32 @@ public:
 
     /// Puts a record here as an unsent edit of something that the remote has.
     void edit(const std::string& id, const std::string& text = "edit") {
-        Entry& entry = entries[id];
-        if (entry.base == nullptr) {
-            entry = sync_engine::rules::taken<Json>(nullptr, remote_state(id, "base", 1), now);
-        }
+        const auto known = entries.find(id);
+        Entry entry = known != entries.end() ? *known->second
+                                             : sync_engine::rules::taken<Json>(
+                                                   nullptr, remote_state(id, "base", 1), now);
         auto local = *entry.base;
         local.data = text;
         local.version += 1;
         local.updated_at += std::chrono::minutes{1};
         local.status = sync_engine::SyncStatus::modified;
         entry.local = sync_engine::rules::shared(std::move(local));
-        touch(entry, ++sequence_);
+        put(std::move(entry));
+    }
+
+    /// Puts an entry here as a new edit.
+    void put(Entry entry) {
+        entry.sequence = ++sequence_;
+        const std::string id = entry.local->id;
+        entries.insert_or_assign(id, std::make_shared<Entry>(std::move(entry)));
+    }
+
+    /// Puts a retry state on the last edit of a record.
+    void set_retry(const std::string& id, sync_engine::RetryState retry) {
+        Entry entry = *entries.at(id);
+        retry.sequence = entry.sequence;
+        entry.edit_extras().retry = std::move(retry);
+        entries[id] = std::make_shared<Entry>(std::move(entry));
     }
 
     [[nodiscard]] Record remote_state(const std::string& id, const std::string& text,
@@ -145,12 +160,6 @@ public:
 
     [[nodiscard]] sync_engine::StoreState& state() { return state_; }
 
-    void touch(Entry& entry, sync_engine::Sequence sequence) {
-        entry.sequence = sequence;
-        entry.generation = ++generation_;
-    }
-    [[nodiscard]] sync_engine::Sequence next_sequence() { return ++sequence_; }
-
     /// What a shell does for one action.
     Event perform(sync_engine::AskBefore&) {
         asked.push_back("before");
@@ -183,8 +192,7 @@ public:
                 for (const auto id : reading.ids) {
                     line.append(" ").append(id);
                     const auto found = entries.find(std::string{id});
-                    read.entries.push_back(
-                        found == entries.end() ? nullptr : std::make_shared<Entry>(found->second));
+                    read.entries.push_back(found == entries.end() ? nullptr : found->second);
                 }
                 asked.push_back(line);
                 return read;
@@ -253,14 +261,12 @@ private:
 
     template <class Predicate>
     sync_engine::EntriesRead<Json> all(const Predicate& predicate) const {
-        std::map<sync_engine::Sequence, Entry> in_order;
+        std::map<sync_engine::Sequence, sync_engine::EntryPtr<Json>> in_order;
         for (const auto& [id, entry] : entries) {
-            if (predicate(entry)) in_order.emplace(entry.sequence, entry);
+            if (predicate(*entry)) in_order.emplace(entry->sequence, entry);
         }
         sync_engine::EntriesRead<Json> read;
-        for (const auto& [sequence, entry] : in_order) {
-            read.entries.push_back(std::make_shared<Entry>(entry));
-        }
+        for (const auto& [sequence, entry] : in_order) read.entries.push_back(entry);
         return read;
     }
 
@@ -276,22 +282,20 @@ private:
             const std::string id{decision.id()};
             const auto& outcome = decision.written.outcome;
             const auto known = entries.find(id);
-            const auto generation = known == entries.end() ? 0 : known->second.generation;
             if (decision.park) {
-                known->second = sync_engine::rules::waiting(known->second, decision.park, false);
-                known->second.generation = ++generation_;
-            } else if (generation != decision.expected) {
+                known->second = std::make_shared<Entry>(
+                    sync_engine::rules::waiting(*known->second, decision.park, false));
+            } else if ((known == entries.end() ? nullptr : known->second) != decision.expected) {
                 result.moved.push_back(id);
             } else if (outcome) {
                 Entry entry = *outcome;
                 if (entry.sequence == sync_engine::next_sequence) {
                     entry.sequence = ++sequence_;
-                    if (entry.retry && entry.retry->sequence == sync_engine::next_sequence) {
-                        entry.retry->sequence = sequence_;
+                    if (entry.retry() && entry.retry()->sequence == sync_engine::next_sequence) {
+                        entry.edit_extras().retry->sequence = sequence_;
                     }
                 }
-                entry.generation = ++generation_;
-                entries.insert_or_assign(id, std::move(entry));
+                entries.insert_or_assign(id, std::make_shared<Entry>(std::move(entry)));
             } else {
                 entries.erase(id);
             }
@@ -304,7 +308,6 @@ private:
 
     sync_engine::StoreState state_{.store_id = "store"};
     sync_engine::Sequence sequence_ = 0;
-    std::uint64_t generation_ = 0;
     std::string poison_{};
 };
 

@@ -18,20 +18,20 @@ std::string text_of(const RecordPtr<Data>& record) {
     return record == nullptr ? "none" : nlohmann::json(*record).dump();
 }
 
-/// An entry as one line, all of it but the generation, which names a commit of this run.
+/// An entry as one line.
 template <class Data>
 std::string text_of(const Entry<Data>& entry) {
     std::ostringstream text;
     text << "sequence " << entry.sequence << (entry.is_clean() ? " clean" : " unclean")
          << (entry.conflicted ? " conflicted" : "") << (entry.pulled_since_ack ? " pulled" : "")
          << (entry.absent_once ? " absent" : "") << " local " << text_of(entry.local) << " base "
-         << text_of(entry.base) << " theirs " << text_of(entry.theirs);
-    for (const auto& sent : entry.sent) {
+         << text_of(entry.base) << " theirs " << text_of(entry.theirs());
+    for (const auto& sent : entry.sent()) {
         text << " sent " << sent.operation_id << '/' << sent.sequence << '/' << sent.attempts << ' '
              << text_of(sent.record);
     }
-    if (entry.retry) {
-        const auto& retry = *entry.retry;
+    if (entry.retry()) {
+        const auto& retry = *entry.retry();
         text << " retry " << retry.operation_id << '/' << retry.sequence << '/' << retry.attempts
              << '/' << retry.failed_alone << (retry.suspect ? " suspect" : "")
              << (retry.dead ? " dead" : "") << ' ' << retry.backoff.length.count() << '@'
@@ -39,8 +39,8 @@ std::string text_of(const Entry<Data>& entry) {
              << to_iso8601(retry.asked.since);
         for (const auto& error : retry.history) text << ' ' << nlohmann::json(error).dump();
     }
-    for (const auto& revision : entry.superseded) text << " left " << revision;
-    text << " settled " << to_iso8601(entry.settled_at);
+    for (const auto& revision : entry.superseded()) text << " left " << revision;
+    text << " settled " << to_iso8601(entry.settled_at());
     return text.str();
 }
 

@@ -311,7 +311,7 @@ TEST_CASE("what the app does between two pushes holds for the second", "[sync]")
     SECTION("it stops the sync: what was not sent was not staged") {
         act = [&] { shell.engine.request_stop(); };
         CHECK(shell.sync(shell.server.remote(), options).outcome == SyncOutcome::stopped);
-        CHECK(shell.store.read({"b"}).front()->sent.empty());
+        CHECK(shell.store.read({"b"}).front()->sent().empty());
         shell.store.remove("b");
         CHECK(shell.store.read({"b"}).front() == nullptr);
     }

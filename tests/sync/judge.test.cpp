@@ -109,7 +109,7 @@ TEST_CASE("the deletion of an unknown record leaves a husk without content", "[s
     CHECK(result.entry->local->data.is_null());
     CHECK(result.entry->local->version == 3);
     CHECK(result.entry->local->revision == "r3");
-    CHECK(result.entry->settled_at == moment.now);
+    CHECK(result.entry->settled_at() == moment.now);
 }
 
 // First question: is it stale?
@@ -173,7 +173,7 @@ TEST_CASE("only the last few revisions left behind are remembered", "[sync]") {
         entry = *judged(entry, unstamped(text, "r" + text)).entry;
     }
 
-    CHECK(entry.superseded == std::vector<std::string>{"r1", "r2", "r3", "r4"});
+    CHECK(entry.superseded() == std::vector<std::string>{"r1", "r2", "r3", "r4"});
     CHECK(judged(entry, unstamped("1", "r1")).judgement == Judgement::nothing);
     CHECK(judged(entry, unstamped("0", "r0")).judgement == Judgement::adopted);
 }
@@ -214,7 +214,7 @@ TEST_CASE("a server's own wording of base leaves the edit on top of it", "[sync]
     CHECK(result.entry->base->data == "BASE");
     CHECK(result.entry->local->data == "edit");
     CHECK(result.entry->sequence == 7);
-    CHECK(result.entry->sent.size() == 1);
+    CHECK(result.entry->sent().size() == 1);
 }
 
 TEST_CASE("base as it is leaves the edit as it is, also where no clock could lift it above base",
@@ -274,7 +274,7 @@ TEST_CASE("what was sent and comes back is its ack", "[sync]") {
         CHECK(result.judgement == Judgement::acknowledged);
         REQUIRE(result.entry);
         CHECK(result.entry->is_clean());
-        CHECK(result.entry->sent.empty());
+        CHECK(result.entry->sent().empty());
         CHECK(result.entry->base->revision == "r6");
     }
 }
@@ -289,7 +289,7 @@ TEST_CASE("an echo acknowledges what was sent, and not what was edited since", "
     CHECK(result.entry->base->data == "sent");
     CHECK(result.entry->local->data == "later");
     CHECK(result.entry->local->revision == "r6");
-    CHECK(result.entry->sent.empty());
+    CHECK(result.entry->sent().empty());
 }
 
 TEST_CASE("the echo of an earlier edit leaves later ones on their way", "[sync]") {
@@ -298,8 +298,8 @@ TEST_CASE("the echo of an earlier edit leaves later ones on their way", "[sync]"
 
     const auto first = judged(entry, state("first", 6, "r6"));
     CHECK(first.judgement == Judgement::acknowledged);
-    REQUIRE(first.entry->sent.size() == 1);
-    CHECK(first.entry->sent.front().operation_id == "operation-8");
+    REQUIRE(first.entry->sent().size() == 1);
+    CHECK(first.entry->sent().front().operation_id == "operation-8");
     CHECK(first.entry->is_dirty());
 
     const auto second = judged(entry, state("second", 7, "r7"));
@@ -371,7 +371,7 @@ TEST_CASE("an edit over an echo ends strictly above it, in version and in time",
 
         // Once it is acknowledged, a replica that still shows the echo is stale.
         auto acked = rules::staged(*result.entry, "operation-9");
-        acked = rules::acknowledged(acked, acked.sent.back(), rules::remote_state(*acked.local),
+        acked = rules::acknowledged(acked, acked.sent().back(), rules::remote_state(*acked.local),
                                     moment);
         CHECK(judged(acked, echo).judgement == Judgement::nothing);
     }
@@ -452,7 +452,7 @@ TEST_CASE("an edit goes on top of new stamps of its base, as a new edit", "[sync
     CHECK(result.entry->local->version > 62);
     CHECK(result.entry->local->updated_at > noon + 62min);
     CHECK(result.entry->sequence == sync_engine::next_sequence);
-    CHECK(result.entry->sent.empty());
+    CHECK(result.entry->sent().empty());
 }
 
 TEST_CASE("both sides made the same change: nothing is left to push", "[sync]") {
@@ -526,7 +526,7 @@ TEST_CASE("a deletion over a newer deletion has nothing left to delete", "[sync]
     CHECK(result.judgement == Judgement::adopted);
     REQUIRE(result.entry);
     CHECK(result.entry->is_husk());
-    CHECK(result.entry->sent.empty());
+    CHECK(result.entry->sent().empty());
     CHECK(result.entry->local->revision == "r9");
 }
 
@@ -541,7 +541,7 @@ TEST_CASE("a deletion still travels while the remote may yet store what was sent
     const Entry& after = result.entry ? *result.entry : entry;
     CHECK(after.is_dirty());
     CHECK(after.is_deleted());
-    CHECK(after.sent.size() == 1);
+    CHECK(after.sent().size() == 1);
 }
 
 // Verdicts.
@@ -599,7 +599,7 @@ TEST_CASE("a pull renews the state that waits for the user", "[sync]") {
     const auto renewed = judged(entry, state("two", 7, "r7"));
     CHECK(renewed.judgement == Judgement::adopted);
     CHECK(renewed.entry->conflicted);
-    CHECK(renewed.entry->theirs->data == "two");
+    CHECK(renewed.entry->theirs()->data == "two");
     CHECK(renewed.entry->local->data == "edit");
 }
 
@@ -615,7 +615,7 @@ TEST_CASE("a conflict is over when the remote comes to local or back to base", "
     CHECK_FALSE(back.entry->conflicted);
     CHECK(back.entry->is_dirty());
     CHECK(back.entry->local->status == SyncStatus::modified);
-    CHECK(back.entry->theirs == nullptr);
+    CHECK(back.entry->theirs() == nullptr);
 }
 
 TEST_CASE("a parked state is asked about again when another comes", "[sync]") {
@@ -658,8 +658,8 @@ TEST_CASE("an echo ends the wait, unless what waits is newer", "[sync]") {
     const auto lagging = judged(sent_then_parked(9), state("sent", 6, "r6"));
     CHECK(lagging.judgement == Judgement::acknowledged);
     CHECK(lagging.entry->base->data == "sent");
-    REQUIRE(lagging.entry->theirs);
-    CHECK(lagging.entry->theirs->data == "theirs");
+    REQUIRE(lagging.entry->theirs());
+    CHECK(lagging.entry->theirs()->data == "theirs");
 }
 
 }  // namespace test_of_judge

@@ -45,14 +45,13 @@ Record state(const std::string& id, const std::string& text, std::uint64_t versi
             .version = version,
             .revision = "r" + std::to_string(version)};
 }
-Entry clean(const std::string& id, std::uint64_t generation) {
+Entry clean(const std::string& id) {
     Entry entry = rules::taken<Json>(nullptr, state(id, "base", 1), noon);
     entry.sequence = 1;
-    entry.generation = generation;
     return entry;
 }
-Entry edited(const std::string& id, std::uint64_t generation, const std::string& text = "edit") {
-    Entry entry = clean(id, generation);
+Entry edited(const std::string& id, const std::string& text = "edit") {
+    Entry entry = clean(id);
     entry.local = rules::shared(state(id, text, 2).with_status(SyncStatus::modified));
     entry.sequence = 7;
     return entry;
@@ -147,13 +146,14 @@ TEST_CASE("news is read, ruled on and committed in one step with its frame", "[s
                   {.epoch = 4, .cursor = sync_engine::CursorMove{1, 2}}};
 
     CHECK(ids_read(course.asked()) == Ids{"a", "b"});
-    const auto commit = course.entries({std::nullopt, clean("b", 9)});
+    const sync_engine::Outcome<Json> known = clean("b");
+    const auto commit = course.entries({std::nullopt, known});
 
     REQUIRE(step(commit).decisions.size() == 2);
     CHECK(step(commit).decisions[0].id() == "a");
-    CHECK(step(commit).decisions[0].expected == 0);
+    CHECK(step(commit).decisions[0].expected == nullptr);
     CHECK(step(commit).decisions[0].written.outcome->local->data == "new");
-    CHECK(step(commit).decisions[1].expected == 9);
+    CHECK(step(commit).decisions[1].expected == known.entry());
     CHECK(step(commit).decisions[1].written.outcome->local->data == "newer");
     CHECK(step(commit).epoch == 4);
     CHECK(step(commit).cursor->to == 2);
@@ -166,15 +166,15 @@ TEST_CASE("news is read, ruled on and committed in one step with its frame", "[s
 TEST_CASE("news that tells nothing is settled without a commit", "[sync]") {
     Course course{{pulled("a", "base", 1)}};
 
-    CHECK_FALSE(course.entries({clean("a", 3)}));
+    CHECK_FALSE(course.entries({clean("a")}));
     CHECK(ids_of(course.settled()) == Ids{"a"});
 }
 
 TEST_CASE("conflicts are asked about one after the other, with all that is known", "[sync]") {
     Course course{{pulled("a", "theirs"), pulled("b", "new"), pulled("c", "theirs")}};
 
-    Entry sent_before = rules::staged(edited("a", 5), "operation-7");
-    const auto first = course.entries({sent_before, std::nullopt, edited("c", 6)});
+    Entry sent_before = rules::staged(edited("a"), "operation-7");
+    const auto first = course.entries({sent_before, std::nullopt, edited("c")});
     CHECK(question(first).base->data == "base");
     CHECK(question(first).local->data == "edit");
     CHECK(question(first).remote->data == "theirs");
@@ -194,7 +194,7 @@ TEST_CASE("conflicts are asked about one after the other, with all that is known
 TEST_CASE("a winner that is ours stays dirty on top of theirs, and one that is theirs does not",
           "[sync]") {
     Course course{{pulled("a", "theirs"), pulled("c", "theirs")}};
-    course.entries({edited("a", 5), edited("c", 6)});
+    course.entries({edited("a"), edited("c")});
     course.resolved(winner("a", "edit"));
     const auto commit = course.resolved(winner("c", "theirs"));
 
@@ -211,13 +211,13 @@ TEST_CASE("a winner that is ours stays dirty on top of theirs, and one that is t
 
 TEST_CASE("a resolver that fails parks the remote's state and names the record", "[sync]") {
     Course course{{pulled("a", "theirs")}};
-    course.entries({edited("a", 5)});
+    course.entries({edited("a")});
 
     const auto commit = course.resolved({nullptr, "it threw"});
 
     const auto& parked = step(commit).decisions[0].written.outcome;
     CHECK(parked->is_parked());
-    CHECK(parked->theirs->data == "theirs");
+    CHECK(parked->theirs()->data == "theirs");
     CHECK(parked->local->data == "edit");
     course.committed();
     CHECK(course.settled()[0].effect.error == "it threw");
@@ -225,7 +225,7 @@ TEST_CASE("a resolver that fails parks the remote's state and names the record",
 
 TEST_CASE("a winner left to the user makes a conflict", "[sync]") {
     Course course{{pulled("a", "theirs")}};
-    course.entries({edited("a", 5)});
+    course.entries({edited("a")});
 
     const auto commit = course.resolved(
         {rules::shared(state("a", "edit", 2).with_status(SyncStatus::conflicted)), {}});
@@ -237,18 +237,19 @@ TEST_CASE("a winner left to the user makes a conflict", "[sync]") {
 TEST_CASE("records that moved are read and ruled on again, and nobody else", "[sync]") {
     Course course{{pulled("a", "new"), pulled("b", "new"), pulled("c", "new")},
                   {.cursor = sync_engine::CursorMove{1, 2}}};
-    course.entries({clean("a", 1), clean("b", 2), clean("c", 3)});
+    course.entries({clean("a"), clean("b"), clean("c")});
 
     const auto again = course.committed(moved({"b"}));
 
     CHECK(ids_of(course.settled()) == Ids{"a", "c"});
     CHECK(ids_read(again) == Ids{"b"});
     // It was edited meanwhile, so now it is a conflict; the cursor travels with it again.
-    const auto asked = course.entries({edited("b", 4)});
+    const sync_engine::Outcome<Json> known = edited("b");
+    const auto asked = course.entries({known});
     CHECK(question(asked).local->data == "edit");
     const auto commit = course.resolved(winner("b", "new"));
     CHECK(step(commit).decisions.size() == 1);
-    CHECK(step(commit).decisions[0].expected == 4);
+    CHECK(step(commit).decisions[0].expected == known.entry());
     CHECK(step(commit).cursor->to == 2);
     CHECK_FALSE(course.committed());
     CHECK(ids_of(course.settled()) == Ids{"a", "c", "b"});
@@ -257,11 +258,10 @@ TEST_CASE("records that moved are read and ruled on again, and nobody else", "[s
 TEST_CASE("a record that keeps moving is parked, and the cursor goes on", "[sync]") {
     Course course{{pulled("a", "theirs")}, {.cursor = sync_engine::CursorMove{1, 2}}};
     auto action = course.asked();
-    std::uint64_t generation = 0;
     int rounds = 0;
     for (; rounds < 100; ++rounds) {
         CHECK(ids_read(action) == Ids{"a"});
-        action = course.entries({clean("a", ++generation)});
+        action = course.entries({clean("a")});
         if (step(action).decisions[0].park) break;
         action = course.committed(moved({"a"}));
     }
@@ -285,10 +285,9 @@ TEST_CASE("other news of a record that keeps moving is left for the next sync", 
         return !action && course.settled().empty();
     };
 
-    CHECK(ends_quietly(AboutToPush{}, edited("a", 1)));
-    CHECK(ends_quietly(AbsentRemotely{}, clean("a", 1)));
-    CHECK(
-        ends_quietly(sync_engine::PushFailed{.operation_id = "o", .sequence = 7}, edited("a", 1)));
+    CHECK(ends_quietly(AboutToPush{}, edited("a")));
+    CHECK(ends_quietly(AbsentRemotely{}, clean("a")));
+    CHECK(ends_quietly(sync_engine::PushFailed{.operation_id = "o", .sequence = 7}, edited("a")));
 }
 
 TEST_CASE("a step that another epoch superseded settles nothing", "[sync]") {
@@ -304,9 +303,9 @@ TEST_CASE("a step that another epoch superseded settles nothing", "[sync]") {
 
 TEST_CASE("what is about to be pushed is staged under the name of its edit", "[sync]") {
     Course course{{of("a", AboutToPush{})}};
-    const auto commit = course.entries({edited("a", 5)});
+    const auto commit = course.entries({edited("a")});
 
-    const auto& staged = step(commit).decisions[0].written.outcome->sent;
+    const auto& staged = step(commit).decisions[0].written.outcome->sent();
     REQUIRE(staged.size() == 1);
     CHECK(staged[0].operation_id == "store-7");
     CHECK(staged[0].attempts == 1);
@@ -319,15 +318,15 @@ TEST_CASE("nothing is staged of what is clean, parked, refused, gone or edited s
         Course course{{of("a", push)}};
         return course.entries({std::move(entry)}).has_value();
     };
-    Entry refused = edited("a", 1);
-    refused.retry = sync_engine::RetryState{.sequence = 7, .dead = true};
+    Entry refused = edited("a");
+    refused.edit_extras().retry = sync_engine::RetryState{.sequence = 7, .dead = true};
 
-    CHECK(is_staged(edited("a", 1)));
-    CHECK(is_staged(edited("a", 1), AboutToPush{.chosen = 7}));
-    CHECK_FALSE(is_staged(edited("a", 1), AboutToPush{.chosen = 6}));
-    CHECK_FALSE(is_staged(clean("a", 1)));
-    CHECK_FALSE(is_staged(rules::waiting(edited("a", 1), state("a", "theirs", 3), false)));
-    CHECK_FALSE(is_staged(rules::waiting(edited("a", 1), state("a", "theirs", 3), true)));
+    CHECK(is_staged(edited("a")));
+    CHECK(is_staged(edited("a"), AboutToPush{.chosen = 7}));
+    CHECK_FALSE(is_staged(edited("a"), AboutToPush{.chosen = 6}));
+    CHECK_FALSE(is_staged(clean("a")));
+    CHECK_FALSE(is_staged(rules::waiting(edited("a"), state("a", "theirs", 3), false)));
+    CHECK_FALSE(is_staged(rules::waiting(edited("a"), state("a", "theirs", 3), true)));
     CHECK_FALSE(is_staged(refused));
     CHECK_FALSE(is_staged(std::nullopt));
 }
@@ -338,20 +337,20 @@ TEST_CASE("the first absence after our own write marks, the second deletes", "[s
         const auto commit = course.entries({std::move(entry)});
         return *step(commit).decisions[0].written.outcome;
     };
-    Entry acknowledged = clean("a", 1);
+    Entry acknowledged = clean("a");
     acknowledged.pulled_since_ack = false;
 
     const Entry marked = absent(acknowledged);
     CHECK(marked.is_visible());
     CHECK(marked.absent_once);
     CHECK(absent(marked).is_husk());
-    CHECK(absent(clean("a", 1)).is_husk());
+    CHECK(absent(clean("a")).is_husk());
 }
 
 TEST_CASE("absence says nothing of what is dirty", "[sync]") {
     Course course{{of("a", AbsentRemotely{})}};
 
-    CHECK_FALSE(course.entries({edited("a", 1)}));
+    CHECK_FALSE(course.entries({edited("a")}));
 }
 
 }  // namespace test_of_settlement

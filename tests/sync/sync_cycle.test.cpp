@@ -93,8 +93,8 @@ TEST_CASE("what is dirty is staged in one commit, sent, and acknowledged in anot
           "before | pull null | read parked | read dirty | read a b | commit a b | push a b | "
           "read a b | commit a b | commit metadata | after");
     CHECK(result.pushed == 2);
-    CHECK(stage.entries.at("a").is_clean());
-    CHECK(stage.entries.at("a").base->revision == "r9");
+    CHECK(stage.entries.at("a")->is_clean());
+    CHECK(stage.entries.at("a")->base->revision == "r9");
 }
 
 TEST_CASE("what a reply says is settled, and the next batch staged, in one commit", "[sync]") {
@@ -137,8 +137,7 @@ TEST_CASE("where the app may come between, the next batch is staged when it is s
 TEST_CASE("the winner of a conflict is pushed behind the batch that was staged with it", "[sync]") {
     CycleStage stage;
     for (const auto* id : {"a", "s"}) stage.edit(id);
-    stage.entries.at("s").retry =
-        sync_engine::RetryState{.sequence = stage.entries.at("s").sequence, .suspect = true};
+    stage.set_retry("s", {.suspect = true});
     stage.resolver = sync_engine::ConflictResolver<Json>{sync_engine::ConflictStrategy::local_wins};
     stage.setup.options.push_batch_size = 1;
     stage.pushes = {[&stage](const auto& call) {
@@ -151,7 +150,7 @@ TEST_CASE("the winner of a conflict is pushed behind the batch that was staged w
 
     CHECK(stage.text("push") == "push a | push a | push s");
     CHECK(result.pushed + result.retried == 2);
-    CHECK(stage.entries.at("a").is_clean());
+    CHECK(stage.entries.at("a")->is_clean());
 }
 
 TEST_CASE("a change names its base, its operation and its attempt", "[sync]") {
@@ -348,14 +347,13 @@ CycleStage busy_stage() {
     stage.filter = [](const auto&) { return sync_engine::FilterAnswer{.push = true}; };
     stage.resolver = sync_engine::ConflictResolver<Json>{sync_engine::ConflictStrategy::local_wins};
     for (const char* id : {"a", "b", "c", "d"}) stage.edit(id);
-    stage.entries["p"] = sync_engine::rules::waiting(stage.entries["d"],
-                                                     stage.remote_state("p", "theirs", 4), false);
-    stage.entries["p"].local = sync_engine::rules::shared(stage.remote_state("p", "edit", 2));
-    stage.entries["p"].base = sync_engine::rules::shared(stage.remote_state("p", "base", 1));
-    stage.touch(stage.entries["p"], stage.next_sequence());
-    stage.entries["q"] =
-        sync_engine::rules::taken<Json>(nullptr, stage.remote_state("q", "gone", 1), stage.now);
-    stage.touch(stage.entries["q"], stage.next_sequence());
+    auto parked = sync_engine::rules::waiting(*stage.entries["d"],
+                                              stage.remote_state("p", "theirs", 4), false);
+    parked.local = sync_engine::rules::shared(stage.remote_state("p", "edit", 2));
+    parked.base = sync_engine::rules::shared(stage.remote_state("p", "base", 1));
+    stage.put(std::move(parked));
+    stage.put(
+        sync_engine::rules::taken<Json>(nullptr, stage.remote_state("q", "gone", 1), stage.now));
     const auto complete = [](std::vector<CycleStage::Record> rows, Json cursor, bool has_more) {
         return [=](const CycleStage::Pull& call) {
             sync_engine::PullPage<Json> page;
@@ -401,7 +399,7 @@ TEST_CASE("a stop at any step ends the cycle before its next call", "[sync]") {
         CHECK(stage.numbers.size() == calls);
         CHECK(stage.asked.back() == "after");
         if (result.outcome == SyncOutcome::completed) {
-            for (const auto& [id, entry] : stage.entries) CHECK(entry.is_clean());
+            for (const auto& [id, entry] : stage.entries) CHECK(entry->is_clean());
         } else {
             CHECK(result.outcome == SyncOutcome::stopped);
         }
@@ -409,7 +407,7 @@ TEST_CASE("a stop at any step ends the cycle before its next call", "[sync]") {
         stage.pulls.clear();
         stage.pushes.clear();
         CHECK(stage.run().outcome == SyncOutcome::completed);
-        for (const auto& [id, entry] : stage.entries) CHECK(entry.is_clean());
+        for (const auto& [id, entry] : stage.entries) CHECK(entry->is_clean());
     }
 }
 
@@ -439,8 +437,8 @@ TEST_CASE("a call that was cut off by a stop blames nobody", "[sync]") {
     CHECK(result.outcome == SyncOutcome::stopped);
     CHECK_FALSE(result.has_errors());
     CHECK(stage.state().health.failures == 0);
-    CHECK_FALSE(stage.entries.at("a").retry);
-    CHECK(stage.entries.at("a").sent.size() == 1);
+    CHECK_FALSE(stage.entries.at("a")->retry());
+    CHECK(stage.entries.at("a")->sent().size() == 1);
 }
 
 // Records that move.
@@ -463,7 +461,7 @@ TEST_CASE("a record edited between read and commit is read again, and the cursor
           "before | pull null | read a | commit a cursor=1 | read a | resolve a | "
           "commit a cursor=1 | read parked | commit metadata | after");
     CHECK(result.conflicts == 1);
-    CHECK(stage.entries.at("a").local->data == "edit");
+    CHECK(stage.entries.at("a")->local->data == "edit");
     CHECK(stage.state().cursor == 1);
 }
 
@@ -485,7 +483,7 @@ TEST_CASE("a record that keeps moving is parked, and cursor, push and the others
     CHECK(stage.state().cursor == 1);
     CHECK_THAT(error_of(result, "a"), contains("kept changing"));
     CHECK(result.outcome == SyncOutcome::completed);
-    CHECK(stage.entries.at("b").is_clean());
+    CHECK(stage.entries.at("b")->is_clean());
 }
 
 TEST_CASE("a store that is cleared under the cycle stops it", "[sync]") {

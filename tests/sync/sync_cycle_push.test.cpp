@@ -39,12 +39,12 @@ std::string error_of(const SyncResult& result, const std::string& id) {
 }
 
 unsigned attempts_of(const CycleStage& stage, const std::string& id) {
-    const auto* retry = stage.entries.at(id).active_retry();
+    const auto* retry = stage.entries.at(id)->active_retry();
     return retry == nullptr ? 0 : retry->attempts;
 }
 
 bool is_suspect(const CycleStage& stage, const std::string& id) {
-    const auto* retry = stage.entries.at(id).active_retry();
+    const auto* retry = stage.entries.at(id)->active_retry();
     return retry != nullptr && retry->suspect;
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("a batch that fails whole is halved until the poison stands alone", "[
     CHECK(result.retried == 3);
     CHECK(is_suspect(stage, "c"));
     CHECK(attempts_of(stage, "c") == 1);
-    CHECK(stage.entries.at("d").is_clean());
+    CHECK(stage.entries.at("d")->is_clean());
     CHECK(stage.state().health.failures == 0);
 }
 
@@ -84,7 +84,7 @@ TEST_CASE("a suspect is sent alone and last from then on, and its attempts run o
         CHECK(stage.state().health.failures == 0);
     }
 
-    CHECK(stage.entries.at("x").is_dead_letter());
+    CHECK(stage.entries.at("x")->is_dead_letter());
     stage.asked.clear();
     stage.run();
     CHECK(stage.text("push").empty());
@@ -101,8 +101,8 @@ TEST_CASE("while nothing passes, the remote is to blame and no record", "[sync]"
         CHECK(attempts_of(stage, "b") == 0);
         CHECK(stage.state().health.failures == cycle);
     }
-    CHECK(stage.entries.at("a").is_dirty());
-    CHECK(stage.entries.at("a").active_retry() != nullptr);
+    CHECK(stage.entries.at("a")->is_dirty());
+    CHECK(stage.entries.at("a")->active_retry() != nullptr);
 }
 
 TEST_CASE("after log2(batch) + 2 failures in a row the cycle stops pushing", "[sync]") {
@@ -118,9 +118,9 @@ TEST_CASE("after log2(batch) + 2 failures in a row the cycle stops pushing", "[s
     CHECK(result.outcome == SyncOutcome::failed);
     CHECK_THAT(error_of(result, ""), contains("push failed: it failed"));
     // x2 and x3 failed with others, x4 to x7 were never tried: only those two have no history.
-    CHECK(stage.entries.at("x2").active_retry() != nullptr);
-    CHECK(stage.entries.at("x4").active_retry() == nullptr);
-    CHECK(stage.entries.at("x4").sent.empty());
+    CHECK(stage.entries.at("x2")->active_retry() != nullptr);
+    CHECK(stage.entries.at("x4")->active_retry() == nullptr);
+    CHECK(stage.entries.at("x4")->sent().empty());
 }
 
 TEST_CASE("who failed before goes behind those who did not", "[sync]") {
@@ -146,7 +146,7 @@ TEST_CASE("an unavailable remote ends the push at once, and what was sent counts
 
     CHECK(stage.text("push") == "push a");
     CHECK(result.outcome == SyncOutcome::failed);
-    CHECK(stage.entries.at("a").sent.empty());
+    CHECK(stage.entries.at("a")->sent().empty());
     CHECK(attempts_of(stage, "a") == 0);
     CHECK(stage.state().health.failures == 1);
 }
@@ -158,8 +158,8 @@ TEST_CASE("an unavailable remote takes back the last send, not an earlier one", 
     stage.run();
     stage.run();
 
-    REQUIRE(stage.entries.at("a").sent.size() == 1);
-    CHECK(stage.entries.at("a").sent[0].attempts == 1);
+    REQUIRE(stage.entries.at("a")->sent().size() == 1);
+    CHECK(stage.entries.at("a")->sent()[0].attempts == 1);
 }
 
 TEST_CASE("a remote that asks to wait is left alone for as long, within the limit", "[sync]") {
@@ -191,8 +191,8 @@ TEST_CASE("a remote that wants a new login ends the push and blames nobody", "[s
     CHECK(stage.text("push") == "push a");
     CHECK(result.outcome == SyncOutcome::failed);
     CHECK(attempts_of(stage, "a") == 0);
-    CHECK(stage.entries.at("a").is_dirty());
-    CHECK(stage.entries.at("b").is_dirty());
+    CHECK(stage.entries.at("a")->is_dirty());
+    CHECK(stage.entries.at("b")->is_dirty());
 }
 
 TEST_CASE("too large or permanent: several are split, a single one is a dead letter", "[sync]") {
@@ -210,10 +210,10 @@ TEST_CASE("too large or permanent: several are split, a single one is a dead let
     const auto result = stage.run();
 
     CHECK(stage.text("push") == "push a x b | push a | push x b | push x | push b");
-    CHECK(stage.entries.at("x").is_dead_letter());
-    CHECK(stage.entries.at("x").sent.empty());
-    CHECK(stage.entries.at("a").is_clean());
-    CHECK(stage.entries.at("b").is_clean());
+    CHECK(stage.entries.at("x")->is_dead_letter());
+    CHECK(stage.entries.at("x")->sent().empty());
+    CHECK(stage.entries.at("a")->is_clean());
+    CHECK(stage.entries.at("b")->is_clean());
     CHECK(result.outcome == SyncOutcome::completed);
     CHECK(stage.state().health.failures == 0);
 }
@@ -230,12 +230,12 @@ TEST_CASE("a reply is judged record by record", "[sync]") {
 
     CHECK(result.outcome == SyncOutcome::completed);
     CHECK(result.pushed == 1);
-    CHECK(stage.entries.at("accepted").base->revision == "r2");
-    CHECK(stage.entries.at("rejected").is_dead_letter());
+    CHECK(stage.entries.at("accepted")->base->revision == "r2");
+    CHECK(stage.entries.at("rejected")->is_dead_letter());
     CHECK(attempts_of(stage, "missing") == 1);
-    CHECK(stage.entries.at("missing").sent.size() == 1);
+    CHECK(stage.entries.at("missing")->sent().size() == 1);
     CHECK(attempts_of(stage, "late") == 0);
-    CHECK(stage.entries.at("late").active_retry()->asked == sync_engine::Wait{stage.now, 10min});
+    CHECK(stage.entries.at("late")->active_retry()->asked == sync_engine::Wait{stage.now, 10min});
     CHECK_THAT(error_of(result, "rejected"), contains("never"));
     CHECK_THAT(error_of(result, "missing"), contains("no answer"));
     CHECK_THAT(error_of(result, "late"), contains("tomorrow"));
@@ -274,7 +274,7 @@ TEST_CASE("of several answers for one record the first counts", "[sync]") {
 
     CHECK(result.pushed == 1);
     CHECK_FALSE(result.has_errors());
-    CHECK(stage.entries.at("a").base->revision == "r2");
+    CHECK(stage.entries.at("a")->base->revision == "r2");
 }
 
 TEST_CASE("a record that waits on the remote's word is left out, in both modes", "[sync]") {
@@ -322,7 +322,7 @@ TEST_CASE("a conflict in a reply is decided at once and its winner pushed again"
     CHECK(stage.sent[1].changes.at(0).operation_id != stage.sent[0].changes.at(0).operation_id);
     CHECK(result.conflicts == 1);
     CHECK(result.pushed == 1);
-    CHECK(stage.entries.at("a").is_clean());
+    CHECK(stage.entries.at("a")->is_clean());
 }
 
 TEST_CASE("rounds that run out are an error on the record and not an attempt", "[sync]") {
@@ -347,13 +347,13 @@ TEST_CASE("rounds that run out are an error on the record and not an attempt", "
     CHECK(stage.text("push") == "push a | push b | push a | push a");
     CHECK_THAT(error_of(result, "a"), contains("2 rounds"));
     CHECK(attempts_of(stage, "a") == 0);
-    CHECK(stage.entries.at("a").is_dirty());
+    CHECK(stage.entries.at("a")->is_dirty());
     CHECK(result.outcome == SyncOutcome::completed);
 }
 
 TEST_CASE("a conflict with nothing but what the change was made on is a failed attempt", "[sync]") {
     auto stage = stage_with({"a"});
-    stage.answer({sync_engine::conflict(*stage.entries.at("a").base)});
+    stage.answer({sync_engine::conflict(*stage.entries.at("a")->base)});
 
     const auto result = stage.run();
 
@@ -379,8 +379,7 @@ TEST_CASE("one error a record: the last one", "[sync]") {
 
 TEST_CASE("a filter is asked about what would be pushed, and only about that", "[sync]") {
     auto stage = stage_with({"a", "b", "c", "dead"});
-    stage.entries.at("dead").retry =
-        sync_engine::RetryState{.sequence = stage.entries.at("dead").sequence, .dead = true};
+    stage.set_retry("dead", {.dead = true});
     stage.setup.filtered = true;
     std::string asked_about;
     stage.filter = [&](const auto& record) {
@@ -395,7 +394,7 @@ TEST_CASE("a filter is asked about what would be pushed, and only about that", "
     CHECK(stage.text("push") == "push b");
     CHECK_THAT(error_of(result, "c"), contains("it threw"));
     CHECK(attempts_of(stage, "a") == 0);
-    CHECK(stage.entries.at("a").active_retry() == nullptr);
+    CHECK(stage.entries.at("a")->active_retry() == nullptr);
 }
 
 TEST_CASE("what was edited since the filter let it pass is not sent", "[sync]") {
@@ -409,7 +408,7 @@ TEST_CASE("what was edited since the filter let it pass is not sent", "[sync]") 
     stage.run();
 
     CHECK(stage.text("push") == "push b");
-    CHECK(stage.entries.at("a").is_dirty());
+    CHECK(stage.entries.at("a")->is_dirty());
 }
 
 TEST_CASE("progress that throws is reported once and not told again", "[sync]") {

@@ -42,8 +42,8 @@ struct Guard {
     void retry(const std::string& id, const std::function<void(RetryState&)>& change) {
         store.decide(id, [&](const auto* known) {
             Entry<Json> entry = *known;
-            entry.retry = RetryState{.sequence = entry.sequence};
-            change(*entry.retry);
+            entry.edit_extras().retry = RetryState{.sequence = entry.sequence};
+            change(*entry.edit_extras().retry);
             return entry;
         });
     }

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/store/block_vector.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <utility>
-#include <vector>
 
 namespace sync_engine {
 
 /// Where the dirty entries of a sequence of entries are, in the order of their edits.
 ///
-/// New edits are the newest, so they stand in a vector, each at its end: adding one is O(1), and
+/// New edits are the newest, so they stand in a list, each at its end: adding one is O(1), and
 /// forgetting one finds it in O(log n) and leaves a hole, which costs O(1) more on average. What
 /// comes out of order (a file that is loaded, a conflict that ended) is kept beside it in a map.
 /// Not thread-safe.
@@ -23,7 +21,7 @@ public:
     /// Adds an edit that is not there.
     void add(Sequence sequence, std::size_t place) {
         const auto short_place = static_cast<std::uint32_t>(place);
-        if (edits_.empty() || edits_.back().sequence < sequence) {
+        if (edits_.size() == 0 || edits_.back().sequence < sequence) {
             edits_.push_back({sequence, short_place, true});
         } else {
             late_.emplace(sequence, short_place);
@@ -35,17 +33,15 @@ public:
     void erase(Sequence sequence) {
         --size_;
         if (late_.erase(sequence) == 1) return;
-        find(sequence)->is_there = false;
+        find(sequence).is_there = false;
         ++holes_;
-        if (holes_ * 2 <= edits_.size()) return;
-        std::erase_if(edits_, [](const Edit& edit) { return !edit.is_there; });
-        holes_ = 0;
+        if (holes_ * 2 > edits_.size()) close_holes();
     }
 
     /// The entry of an edit, which has to be there, has moved.
     void move(Sequence sequence, std::size_t place) {
         const auto late = late_.find(sequence);
-        (late != late_.end() ? late->second : find(sequence)->place) =
+        (late != late_.end() ? late->second : find(sequence).place) =
             static_cast<std::uint32_t>(place);
     }
 
@@ -53,13 +49,13 @@ public:
     template <class Visitor>
     void for_each(Visitor&& visitor) const {
         auto late = late_.begin();
-        for (const Edit& edit : edits_) {
-            if (!edit.is_there) continue;
+        edits_.for_each([&](const Edit& edit) {
+            if (!edit.is_there) return;
             for (; late != late_.end() && late->first < edit.sequence; ++late) {
                 visitor(std::size_t{late->second});
             }
             visitor(std::size_t{edit.place});
-        }
+        });
         for (; late != late_.end(); ++late) visitor(std::size_t{late->second});
     }
 
@@ -72,13 +68,29 @@ private:
         bool is_there = false;
     };
 
-    [[nodiscard]] std::vector<Edit>::iterator find(Sequence sequence) {
-        return std::lower_bound(
-            edits_.begin(), edits_.end(), sequence,
-            [](const Edit& edit, Sequence wanted) { return edit.sequence < wanted; });
+    [[nodiscard]] Edit& find(Sequence sequence) {
+        std::size_t from = 0;
+        for (std::size_t to = edits_.size(); from < to;) {
+            const std::size_t middle = from + (to - from) / 2;
+            if (edits_[middle].sequence < sequence) {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        return edits_[from];
     }
 
-    std::vector<Edit> edits_;  // by sequence
+    void close_holes() {
+        std::size_t kept = 0;
+        for (std::size_t each = 0; each < edits_.size(); ++each) {
+            if (edits_[each].is_there) edits_[kept++] = edits_[each];
+        }
+        while (edits_.size() > kept) edits_.pop_back();
+        holes_ = 0;
+    }
+
+    BlockVector<Edit> edits_;  // by sequence
     std::map<Sequence, std::uint32_t> late_;
     std::size_t size_ = 0;
     std::size_t holes_ = 0;  // in edits_

@@ -63,7 +63,7 @@ template <class Data>
 template <class Data>
 [[nodiscard]] Outcome<Data> removed(Entry<Data> entry, const Moment& moment) {
     SyncRecord<Data> tombstone = entry.local->with_status(SyncStatus::deleted);
-    if (entry.conflicted) return settled(entry, entry.theirs, std::move(tombstone), moment);
+    if (entry.conflicted) return settled(entry, entry.theirs(), std::move(tombstone), moment);
     set_stamp(tombstone, above(highest_stamp(entry), moment));
     entry.local = shared(std::move(tombstone));
     entry.sequence = next_sequence;
@@ -73,7 +73,7 @@ template <class Data>
 /// The unsent edit is given up: back to what the remote has, as far as we know it.
 template <class Data>
 [[nodiscard]] Outcome<Data> discarded(Entry<Data> entry, Timestamp now) {
-    if (entry.theirs != nullptr) return taken(&entry, entry.theirs, now);
+    if (entry.theirs() != nullptr) return taken(&entry, entry.theirs(), now);
     if (entry.base == nullptr) return std::nullopt;
     make_clean(entry, now);
     return entry;
@@ -82,10 +82,10 @@ template <class Data>
 /// The caller knows that the remote has this state.
 template <class Data>
 [[nodiscard]] Entry<Data> marked_synced(Entry<Data> entry, Timestamp now) {
-    const RecordPtr<Data> theirs = entry.theirs;
+    const RecordPtr<Data> theirs = entry.theirs();
     move_base(entry, remote_state(*entry.local));
     make_clean(entry, now);
-    entry.theirs = theirs;
+    if (theirs) entry.edit_extras().theirs = theirs;
     return entry;
 }
 

@@ -3,15 +3,14 @@
 
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/boxed.hpp>
-#include <sync_engine/store/rare_list.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace sync_engine {
 
@@ -38,39 +37,64 @@ struct Sent {
     unsigned attempts = 0;  ///< how often it was sent
 };
 
+/// What few entries have any of, kept in one box: an entry without it is half the size.
+template <class Data>
+struct EntryExtras {
+    std::vector<Sent<Data>> sent{};
+    RecordPtr<Data> theirs{};
+    Boxed<RetryState> retry{};
+    std::vector<std::string> superseded{};
+    Timestamp settled_at{};
+};
+
 /// All that the store knows of one record.
 ///
 /// It is clean when `local` and `base` are the same object; a deletion that is clean is a husk: it
 /// only remembers that and when the record was deleted.
 template <class Data = nlohmann::json>
 struct Entry {
-    RecordPtr<Data> local{};        ///< what the app sees; a tombstone has status `deleted`
-    RecordPtr<Data> base{};         ///< last state known to be on the remote; null: none
-    Sequence sequence = 0;          ///< the last edit; `next_sequence`: stamped at the commit
-    RareList<Sent<Data>> sent{};    ///< not answered yet, oldest first
-    RecordPtr<Data> theirs{};       ///< a remote state that waits for a decision
-    bool conflicted = false;        ///< it waits for the user; otherwise for a resolver
-    bool pulled_since_ack = false;  ///< a listing has shown it since we last wrote it
-    bool absent_once = false;       ///< one full listing did not hold it
-    Boxed<RetryState> retry{};
-    RareList<std::string> superseded{};  ///< revisions that base has left behind, newest last
-    Timestamp settled_at{};              ///< husk: since when
-    std::uint64_t generation = 0;        ///< the commit that wrote this: for compare-and-swap
+    RecordPtr<Data> local{};            ///< what the app sees; a tombstone has status `deleted`
+    RecordPtr<Data> base{};             ///< last state known to be on the remote; null: none
+    Sequence sequence = 0;              ///< the last edit; `next_sequence`: stamped at the commit
+    bool conflicted = false;            ///< `theirs` waits for the user; otherwise for a resolver
+    bool pulled_since_ack = false;      ///< a listing has shown it since we last wrote it
+    bool absent_once = false;           ///< one full listing did not hold it
+    Boxed<EntryExtras<Data>> extras{};  ///< read by the next five, written by `edit_extras`
+
+    /// What was sent and not answered yet, oldest first.
+    [[nodiscard]] const std::vector<Sent<Data>>& sent() const noexcept { return read().sent; }
+    /// A remote state that waits for a decision; null: none.
+    [[nodiscard]] const RecordPtr<Data>& theirs() const noexcept { return read().theirs; }
+    [[nodiscard]] const Boxed<RetryState>& retry() const noexcept { return read().retry; }
+    /// Revisions that base has left behind, newest last.
+    [[nodiscard]] const std::vector<std::string>& superseded() const noexcept {
+        return read().superseded;
+    }
+    /// Of a husk: since when it is one.
+    [[nodiscard]] Timestamp settled_at() const noexcept { return read().settled_at; }
+
+    [[nodiscard]] EntryExtras<Data>& edit_extras() { return extras ? *extras : extras.emplace(); }
 
     [[nodiscard]] bool is_clean() const noexcept { return local == base; }
     [[nodiscard]] bool is_deleted() const noexcept { return local->is_deleted(); }
     [[nodiscard]] bool is_visible() const noexcept { return !is_deleted(); }
     [[nodiscard]] bool is_husk() const noexcept { return is_clean() && is_deleted(); }
     [[nodiscard]] bool is_dirty() const noexcept { return !is_clean() && !conflicted; }
-    [[nodiscard]] bool is_parked() const noexcept { return theirs != nullptr && !conflicted; }
+    [[nodiscard]] bool is_parked() const noexcept { return theirs() != nullptr && !conflicted; }
 
     /// The retry state, if it speaks of the last edit.
     [[nodiscard]] const RetryState* active_retry() const noexcept {
-        return retry && retry->sequence == sequence ? &*retry : nullptr;
+        return retry() && retry()->sequence == sequence ? &*retry() : nullptr;
     }
     [[nodiscard]] bool is_dead_letter() const noexcept {
         const auto* state = active_retry();
         return is_dirty() && state != nullptr && state->dead;
+    }
+
+private:
+    [[nodiscard]] const EntryExtras<Data>& read() const noexcept {
+        static const EntryExtras<Data> none{};
+        return extras ? *extras : none;
     }
 };
 
@@ -78,11 +102,11 @@ struct Entry {
 template <class Data>
 [[nodiscard]] bool same_but_sent(const Entry<Data>& before, const Entry<Data>& entry) {
     return before.local == entry.local && before.base == entry.base &&
-           before.theirs == entry.theirs && before.sequence == entry.sequence &&
+           before.theirs() == entry.theirs() && before.sequence == entry.sequence &&
            before.conflicted == entry.conflicted &&
            before.pulled_since_ack == entry.pulled_since_ack &&
-           before.absent_once == entry.absent_once && before.retry == entry.retry &&
-           before.superseded == entry.superseded && before.settled_at == entry.settled_at;
+           before.absent_once == entry.absent_once && before.retry() == entry.retry() &&
+           before.superseded() == entry.superseded() && before.settled_at() == entry.settled_at();
 }
 
 /// Stands on a new edit until the store gives it its sequence at the commit.

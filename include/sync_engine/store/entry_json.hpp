@@ -147,13 +147,13 @@ template <class Data>
         return text += ':';
     };
     if (entry.base != nullptr && !entry.is_clean()) append_json(member("base"), *entry.base);
-    if (entry.theirs != nullptr) append_json(member("theirs"), *entry.theirs);
-    if (entry.retry) member("retry") += nlohmann::json(*entry.retry).dump();
-    if (!entry.superseded.empty()) {
-        member("superseded") += nlohmann::json(entry.superseded).dump();
+    if (entry.theirs() != nullptr) append_json(member("theirs"), *entry.theirs());
+    if (entry.retry()) member("retry") += nlohmann::json(*entry.retry()).dump();
+    if (!entry.superseded().empty()) {
+        member("superseded") += nlohmann::json(entry.superseded()).dump();
     }
-    if (entry.settled_at != Timestamp{}) {
-        member("settledAt") += std::to_string(detail::micros_of(entry.settled_at));
+    if (entry.settled_at() != Timestamp{}) {
+        member("settledAt") += std::to_string(detail::micros_of(entry.settled_at()));
     }
     if (!text.empty()) text += '}';
     return text;
@@ -165,16 +165,19 @@ template <class Data>
 void read_background(const nlohmann::json& json, Entry<Data>& entry) {
     detail::require_object(json, "background");
     if (const auto base = detail::read_record<Data>(json, "base")) entry.base = base;
-    entry.theirs = detail::read_record<Data>(json, "theirs");
+    if (auto theirs = detail::read_record<Data>(json, "theirs")) {
+        entry.edit_extras().theirs = std::move(theirs);
+    }
     if (const auto* retry = detail::find(json, "retry")) {
         RetryState read;
         detail::in_key("retry", [&] { from_json(*retry, read); });
-        entry.retry = std::move(read);
+        entry.edit_extras().retry = std::move(read);
     }
     for (const auto& revision : detail::read_array(json, "superseded")) {
-        entry.superseded.push_back(detail::as_string(revision, "superseded"));
+        entry.edit_extras().superseded.push_back(detail::as_string(revision, "superseded"));
     }
-    entry.settled_at = detail::read_micros(json, "settledAt");
+    const Timestamp settled_at = detail::read_micros(json, "settledAt");
+    if (settled_at != Timestamp{}) entry.edit_extras().settled_at = settled_at;
 }
 
 }  // namespace sync_engine

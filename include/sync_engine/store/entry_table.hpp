@@ -59,28 +59,27 @@ public:
     }
     void swap_index(IdIndex& same_but_larger) noexcept { std::swap(index_, same_but_larger); }
 
-    /// Adds the entry, or replaces the one with its id.
-    void write(EntryPtr<Data> entry) {
+    /// Adds the entry, or replaces the one with its id; answers that one, or null.
+    EntryPtr<Data> write(EntryPtr<Data> entry) {
         const auto place = place_of(entry->local->id);
-        if (place == IdIndex::nowhere) {
-            add(std::move(entry));
-        } else {
-            replace(place, std::move(entry));
-        }
+        if (place != IdIndex::nowhere) return replace(place, std::move(entry));
+        add(std::move(entry));
+        return nullptr;
     }
 
-    /// Forgets the entry; nothing happens where there is none.
-    void erase(std::string_view id) {
+    /// Forgets the entry, and answers it; null where there is none.
+    EntryPtr<Data> erase(std::string_view id) {
         const auto place = place_of(id);
-        if (place == IdIndex::nowhere) return;
-        const Entry<Data>& entry = *slots_[place].entry;
-        leave_indexes(entry);
-        keep_turn(&entry, nullptr, place);
+        if (place == IdIndex::nowhere) return nullptr;
+        EntryPtr<Data> entry = slots_[place].entry;
+        leave_indexes(*entry);
+        keep_turn(entry.get(), nullptr, place);
         drop_tags(slots_[place]);
         index_.erase(id, place);
         const auto last = slots_.size() - 1;
         if (place != last) move(last, place);
         slots_.pop_back();
+        return entry;
     }
 
     /// Visits every entry, deleted ones too.
@@ -170,19 +169,17 @@ private:
         join_indexes(added);
     }
 
-    void replace(std::size_t place, EntryPtr<Data> entry) {
+    EntryPtr<Data> replace(std::size_t place, EntryPtr<Data> entry) {
         Slot& slot = slots_[place];
         leave_indexes(*slot.entry);
         keep_turn(slot.entry.get(), entry.get(), place);
-        if (slot.entry->is_visible() == entry->is_visible() &&
-            slot.entry->local->tags == entry->local->tags) {
-            slot.entry = std::move(entry);
-        } else {
-            drop_tags(slot);
-            slot.entry = std::move(entry);
-            index_tags(place);
-        }
+        const bool keeps_tags = slot.entry->is_visible() == entry->is_visible() &&
+                                slot.entry->local->tags == entry->local->tags;
+        if (!keeps_tags) drop_tags(slot);
+        std::swap(slot.entry, entry);
+        if (!keeps_tags) index_tags(place);
         join_indexes(*slot.entry);
+        return entry;
     }
 
     /// Moves the entry at `from` to the place of one that has left everything.
@@ -211,7 +208,7 @@ private:
         if (entry.conflicted) conflicted_.insert(id);
         if (entry.is_parked()) parked_.insert(id);
         if (is_retrying(entry)) retrying_.insert(id);
-        if (entry.is_husk()) husks_.emplace(entry.settled_at, id);
+        if (entry.is_husk()) husks_.emplace(entry.settled_at(), id);
     }
 
     void leave_indexes(const Entry<Data>& entry) {
@@ -220,7 +217,7 @@ private:
         if (entry.conflicted) conflicted_.erase(id);
         if (entry.is_parked()) parked_.erase(id);
         if (is_retrying(entry)) retrying_.erase(id);
-        if (entry.is_husk()) husks_.erase({entry.settled_at, id});
+        if (entry.is_husk()) husks_.erase({entry.settled_at(), id});
     }
 
     static bool is_retrying(const Entry<Data>& entry) {

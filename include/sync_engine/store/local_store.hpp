@@ -201,7 +201,7 @@ public:
         std::vector<Conflict<Data>> listed;
         for (const std::string& id : memory.table.conflicted()) {
             const Entry<Data>& entry = *memory.table.find(id);
-            Conflict<Data> conflict{.id = id, .local = *entry.local, .theirs = *entry.theirs};
+            Conflict<Data> conflict{.id = id, .local = *entry.local, .theirs = *entry.theirs()};
             if (entry.base) conflict.base = *entry.base;
             listed.push_back(std::move(conflict));
         }
@@ -310,7 +310,7 @@ public:
                 const Entry<Data>* entry = memory_.table().find(decision.id());
                 if (decision.park) {
                     commit.edits.write(parked(entry, std::move(decision.park)));
-                } else if ((entry == nullptr ? 0 : entry->generation) != decision.expected) {
+                } else if (entry != decision.expected.get()) {
                     result.moved.emplace_back(decision.id());
                 } else {
                     commit.edits.write(std::move(decision.written));
@@ -335,8 +335,9 @@ public:
             const Entry<Data>* known = transaction.entry(id);
             if (known == nullptr || !known->is_dirty()) return false;
             Entry<Data> changed = *known;
-            std::forward<Body>(change)(changed.retry);
-            if (changed.retry) changed.retry->sequence = changed.sequence;
+            auto& retry = changed.edit_extras().retry;
+            std::forward<Body>(change)(retry);
+            if (retry) retry->sequence = changed.sequence;
             transaction.write(std::move(changed));
             return true;
         });

@@ -119,7 +119,7 @@ private:
         if (before == nullptr || !same_but_sent(*before, entry)) {
             sqlite::write(write_record_, entry);
         }
-        if (before != nullptr && !before->sent.empty()) sent_.erase(entry.local->id);
+        if (before != nullptr && !before->sent().empty()) sent_.erase(entry.local->id);
         sent_.insert(entry);
     }
 
@@ -225,7 +225,7 @@ private:
             Entry<Data>& entry = image.entries.back();
             last = std::max(last, entry.sequence);
             if (sent_states > 0) sent_.read(entry, revise);
-            sent_read += entry.sent.size();
+            sent_read += entry.sent().size();
             if (batch.is_full()) batch.read();
         }
         batch.read();

@@ -57,8 +57,8 @@ template <class Data>
 [[nodiscard]] Stamp remote_stamp(const Entry<Data>& entry) noexcept {
     Stamp highest;
     if (entry.base) highest.raise(stamp_of(*entry.base));
-    if (entry.theirs) highest.raise(stamp_of(*entry.theirs));
-    for (const auto& sent : entry.sent) highest.raise(stamp_of(*sent.record));
+    if (entry.theirs()) highest.raise(stamp_of(*entry.theirs()));
+    for (const auto& sent : entry.sent()) highest.raise(stamp_of(*sent.record));
     return highest;
 }
 

@@ -17,9 +17,9 @@ namespace sync_engine {
 /// What a sync decided about one record, on the grounds of the entry it read.
 template <class Data>
 struct Decision {
-    /// The generation of the entry it was made for; 0: there was none. If the entry has moved on
-    /// since, the decision does not count.
-    std::uint64_t expected = 0;
+    /// The entry it was made for; null: there was none. If the store has another by now, the
+    /// decision does not count.
+    EntryPtr<Data> expected{};
     Written<Data> written{};
     /// Instead: leave this remote state on the entry as *theirs*, whatever the entry has become.
     /// The last resort for a record that is edited faster than it can be decided.

@@ -8,7 +8,7 @@
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/store/subscription.hpp>
 
-#include <cstdint>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -74,7 +74,7 @@ public:
         publish(commit);
     }
 
-    /// Gives each new edit its sequence, and every entry the generation of this commit.
+    /// Gives each new edit its sequence.
     void stamp(Commit<Data>& commit) {
         commit.sequence = state_.sequence;
         for (auto& written : commit.edits.written()) {
@@ -109,9 +109,8 @@ public:
 
     /// Shows the commit to readers, and queues what subscribers are to hear of it.
     void publish(Commit<Data>& commit) {
-        std::vector<StoreChange<Data>> changes;
         const bool is_heard = feed_.has_listeners();
-        if (is_heard) changes = changes_of(commit);
+        if (is_heard) list_changes(commit);
         // What takes as long as there are entries is done before readers are locked out, and after.
         auto index = table_.larger_index(commit.edits.written().size());
         std::optional<EntryTable<Data>> before;
@@ -119,18 +118,21 @@ public:
             const std::unique_lock lock(mutex_);
             if (index) table_.swap_index(*index);
             if (commit.everything) before = std::exchange(table_, {});
-            table_.reserve(commit.edits.written().size());
-            for (auto& written : commit.edits.written()) {
-                if (written.outcome) {
-                    table_.write(written.outcome.entry());
-                } else {
-                    table_.erase(written.forgotten);
-                }
+            auto& edits = commit.edits.written();
+            table_.reserve(edits.size());
+            for (std::size_t each = 0; each < edits.size(); ++each) {
+                const auto& outcome = edits[each].outcome;
+                auto known =
+                    outcome ? table_.write(outcome.entry()) : table_.erase(edits[each].forgotten);
+                if (!is_heard || known == nullptr || !known->is_visible()) continue;
+                changes_[changes_.size() - edits.size() + each].before = known->local;
             }
             if (commit.state) state_ = std::move(*commit.state);
             state_.sequence = commit.sequence;
         }
-        if (is_heard) feed_.queue(std::move(changes));
+        if (!is_heard) return;
+        std::erase_if(changes_, [](const auto& change) { return change.before == change.after; });
+        feed_.queue(changes_);
     }
 
 private:
@@ -138,20 +140,17 @@ private:
         StorageImage<Data> image = storage_->load();
         table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
-            entry.generation = ++generation_;
             table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
         }
         state_ = std::move(image.state);
     }
 
-    void stamp(Entry<Data>& entry, Sequence& last) {
-        if (entry.sequence == next_sequence) {
-            entry.sequence = ++last;
-            if (entry.retry && entry.retry->sequence == next_sequence) {
-                entry.retry->sequence = entry.sequence;
-            }
+    static void stamp(Entry<Data>& entry, Sequence& last) {
+        if (entry.sequence != next_sequence) return;
+        entry.sequence = ++last;
+        if (entry.retry() && entry.retry()->sequence == next_sequence) {
+            entry.edit_extras().retry->sequence = entry.sequence;
         }
-        entry.generation = ++generation_;
     }
 
     /// Takes back the sequences of a commit that failed: the next edit is given them, and whoever
@@ -160,41 +159,38 @@ private:
         for (auto& written : commit.edits.written()) {
             if (!written.outcome || written.outcome->sequence <= state_.sequence) continue;
             Entry<Data>& entry = written.outcome.draft();
-            const bool has_retry = entry.retry && entry.retry->sequence == entry.sequence;
-            if (has_retry) entry.retry->sequence = next_sequence;
+            const bool has_retry = entry.retry() && entry.retry()->sequence == entry.sequence;
+            if (has_retry) entry.edit_extras().retry->sequence = next_sequence;
             entry.sequence = next_sequence;
         }
     }
 
-    std::vector<StoreChange<Data>> changes_of(const Commit<Data>& commit) const {
-        std::vector<StoreChange<Data>> changes;
-        const auto add = [&](std::string id, RecordPtr<Data> before, RecordPtr<Data> after) {
-            if (before != after)
-                changes.push_back(
-                    {std::move(id), std::move(before), std::move(after), commit.origin});
-        };
+    /// Lists what subscribers are to hear: what everything was that is forgotten, and then what
+    /// each edit leaves; what it replaces is not known before it is written.
+    void list_changes(const Commit<Data>& commit) {
+        changes_.clear();
         if (commit.everything) {
             table_.for_each([&](const auto& entry) {
-                if (entry->is_visible()) add(entry->local->id, entry->local, nullptr);
+                if (!entry->is_visible()) return;
+                changes_.push_back({entry->local->id, entry->local, nullptr, commit.origin});
             });
         }
+        changes_.reserve(changes_.size() + commit.edits.written().size());
         for (const auto& written : commit.edits.written()) {
-            const Entry<Data>* known = table_.find(written.id());
             const auto& outcome = written.outcome;
-            add(std::string{written.id()},
-                known != nullptr && known->is_visible() ? known->local : nullptr,
-                outcome && outcome->is_visible() ? outcome->local : nullptr);
+            const bool is_visible = outcome && outcome->is_visible();
+            changes_.push_back({std::string{written.id()}, nullptr,
+                                is_visible ? outcome->local : nullptr, commit.origin});
         }
-        return changes;
     }
 
     std::shared_ptr<Storage<Data>> storage_;
     ChangeFeed<Data>& feed_;
+    std::vector<StoreChange<Data>> changes_;  // of the commit at hand
 
     mutable std::shared_mutex mutex_;  // guards table and state; taken for writing only to swap
     EntryTable<Data> table_;
     StoreState state_;
-    std::uint64_t generation_ = 0;
 };
 
 }  // namespace sync_engine

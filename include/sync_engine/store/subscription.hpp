@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <deque>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -64,35 +64,44 @@ public:
     /// False if nobody listens, so that nothing needs to be queued.
     [[nodiscard]] bool has_listeners() const noexcept { return listening_.load(); }
 
-    /// Queues changes; commits come one at a time, which keeps them in order.
-    void queue(std::vector<StoreChange<Data>> changes) {
+    /// Queues changes; what is left of the vector is its room. Commits come one at a time, which
+    /// keeps them in order.
+    void queue(std::vector<StoreChange<Data>>& changes) {
         const std::lock_guard lock(mutex_);
-        queue_.push_back(std::move(changes));
-        has_queue_.store(true);
+        if (queue_.empty()) {
+            queue_.swap(changes);
+        } else {
+            std::move(changes.begin(), changes.end(), std::back_inserter(queue_));
+        }
+        has_queue_.store(true, std::memory_order_relaxed);
     }
 
     /// Delivers what is queued; what a subscriber throws goes to `on_error`.
     void deliver(const std::function<void(std::exception_ptr)>& on_error) {
-        if (!has_queue_.load()) return;
+        if (!has_queue_.load(std::memory_order_relaxed)) return;
         std::unique_lock lock(mutex_);
         if (delivering_) return;
         delivering_ = true;
         while (!queue_.empty()) {
-            const auto changes = std::move(queue_.front());
-            queue_.pop_front();
-            for (const auto& change : changes) {
-                const auto listeners = listeners_;
-                lock.unlock();
-                const bool has_left = !tell_all(*listeners, change, on_error);
-                lock.lock();
-                if (has_left) set_listeners(those_left());
+            queue_.swap(taken_);
+            const auto listeners = listeners_;
+            lock.unlock();
+            bool are_all_there = true;
+            for (const auto& change : taken_) {
+                are_all_there = tell_all(*listeners, change, on_error);
             }
+            forget_taken();
+            lock.lock();
+            if (!are_all_there) set_listeners(those_left());
         }
-        has_queue_.store(false);
+        has_queue_.store(false, std::memory_order_relaxed);
         delivering_ = false;
     }
 
 private:
+    /// So much room is kept, because most commits have one change; more goes back to the heap.
+    static constexpr std::size_t few = 64;
+
     using Listeners = std::vector<std::weak_ptr<Listener>>;
 
     [[nodiscard]] Listeners those_left() const {
@@ -104,6 +113,11 @@ private:
     void set_listeners(Listeners listeners) {
         listening_.store(!listeners.empty());
         listeners_ = std::make_shared<const Listeners>(std::move(listeners));
+    }
+
+    void forget_taken() {
+        taken_.clear();
+        if (taken_.capacity() > few) taken_ = {};
     }
 
     /// False if somebody does not listen any more.
@@ -133,10 +147,11 @@ private:
 
     std::mutex mutex_;
     std::shared_ptr<const Listeners> listeners_ = std::make_shared<const Listeners>();
-    std::deque<std::vector<StoreChange<Data>>> queue_;  // a commit each
+    std::vector<StoreChange<Data>> queue_;
+    std::vector<StoreChange<Data>> taken_;  // from the queue, by whoever delivers
     bool delivering_ = false;
     std::atomic<bool> listening_{false};
-    std::atomic<bool> has_queue_{false};
+    std::atomic<bool> has_queue_{false};  // changed under the lock; who queued sees that it did
 };
 
 }  // namespace sync_engine

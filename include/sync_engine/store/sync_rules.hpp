@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,12 +43,13 @@ template <class Data>
 template <class Data>
 void move_base(Entry<Data>& entry, RecordPtr<Data> base) {
     if (entry.base && !entry.base->revision.empty() && entry.base->revision != base->revision) {
-        if (entry.superseded.size() >= superseded_limit) {
-            entry.superseded.erase(entry.superseded.begin());
-        }
-        entry.superseded.push_back(entry.base->revision);
+        auto& left = entry.edit_extras().superseded;
+        if (left.size() >= superseded_limit) left.erase(left.begin());
+        left.push_back(entry.base->revision);
     }
-    erase_if(entry.superseded, [&](const auto& left) { return left == base->revision; });
+    if (!entry.superseded().empty()) {
+        std::erase(entry.edit_extras().superseded, base->revision);
+    }
     entry.base = std::move(base);
 }
 
@@ -61,33 +63,36 @@ void make_clean(Entry<Data>& entry, Timestamp now) {
                               .version = entry.base->version,
                               .revision = entry.base->revision};
         entry.base = shared(std::move(husk));
-        entry.settled_at = now;
+        entry.edit_extras().settled_at = now;
     }
     entry.local = entry.base;
-    entry.sent.clear();
-    entry.retry.reset();
-    entry.theirs = nullptr;
     entry.conflicted = false;
+    if (!entry.extras) return;
+    entry.extras->sent.clear();
+    entry.extras->retry.reset();
+    entry.extras->theirs = nullptr;
 }
 
 /// A copy of what of an entry outlives `make_clean`: the rest costs most of a copy.
 template <class Data>
 [[nodiscard]] Entry<Data> lasting_part(const Entry<Data>& known) {
-    return {.local = known.local,
-            .base = known.base,
-            .sequence = known.sequence,
-            .pulled_since_ack = known.pulled_since_ack,
-            .absent_once = known.absent_once,
-            .superseded = known.superseded,
-            .settled_at = known.settled_at};
+    Entry<Data> entry{.local = known.local,
+                      .base = known.base,
+                      .sequence = known.sequence,
+                      .pulled_since_ack = known.pulled_since_ack,
+                      .absent_once = known.absent_once};
+    if (known.superseded().empty() && known.settled_at() == Timestamp{}) return entry;
+    entry.extras =
+        EntryExtras<Data>{.superseded = known.superseded(), .settled_at = known.settled_at()};
+    return entry;
 }
 
 /// True for an unsent deletion of what the remote does not have, nor may have through something
 /// that was sent: there is nothing to delete.
 template <class Data>
 [[nodiscard]] bool is_needless_deletion(const Entry<Data>& entry) noexcept {
-    return entry.is_deleted() && !entry.is_clean() && entry.sent.empty() &&
-           entry.theirs == nullptr && (entry.base == nullptr || entry.base->is_deleted());
+    return entry.is_deleted() && !entry.is_clean() && entry.sent().empty() &&
+           entry.theirs() == nullptr && (entry.base == nullptr || entry.base->is_deleted());
 }
 
 /// What is left of a needless deletion: what was deleted before stays remembered, what the remote
@@ -108,16 +113,18 @@ void rebase_edit(Entry<Data>& entry, SyncRecord<Data> edit) {
     edit.revision = entry.base->revision;
     entry.local = shared(std::move(edit));
     entry.sequence = next_sequence;
-    entry.sent.clear();
-    entry.theirs = nullptr;
     entry.conflicted = false;
+    if (!entry.extras) return;
+    entry.extras->sent.clear();
+    entry.extras->theirs = nullptr;
 }
 
 /// Attempts and dead letter stay with an edit that became another one without the app's doing.
 template <class Data>
 void keep_retry(Entry<Data>& entry) {
-    entry.retry->sequence = next_sequence;
-    entry.retry->operation_id.clear();
+    RetryState& retry = *entry.edit_extras().retry;
+    retry.sequence = next_sequence;
+    retry.operation_id.clear();
 }
 
 /// Makes an unsent edit another one, with another operation id; attempts and dead letter stay.
@@ -261,7 +268,7 @@ template <class Data>
 /// the user (`conflicted`).
 template <class Data>
 [[nodiscard]] Entry<Data> waiting(Entry<Data> entry, RecordPtr<Data> theirs, bool for_user) {
-    entry.theirs = std::move(theirs);
+    entry.edit_extras().theirs = std::move(theirs);
     entry.conflicted = for_user;
     if (for_user && entry.is_visible() && entry.local->status != SyncStatus::conflicted) {
         entry.local = shared(entry.local->with_status(SyncStatus::conflicted));
@@ -274,13 +281,20 @@ template <class Data>
     return waiting(std::move(entry), remote_state(std::move(theirs)), for_user);
 }
 
+template <class Data>
+[[nodiscard]] auto find_operation(std::vector<Sent<Data>>& sent, const std::string& operation_id) {
+    return std::find_if(sent.begin(), sent.end(),
+                        [&](const auto& each) { return each.operation_id == operation_id; });
+}
+
 /// The commit before a push: the state that is about to be sent is remembered with its operation.
 template <class Data>
 [[nodiscard]] Entry<Data> staged(Entry<Data> entry, std::string operation_id) {
-    auto found = std::find_if(entry.sent.begin(), entry.sent.end(),
-                              [&](const auto& sent) { return sent.operation_id == operation_id; });
-    if (found == entry.sent.end()) {
-        found = &entry.sent.push_back({std::move(operation_id), entry.sequence, entry.local, 0});
+    auto& sent = entry.edit_extras().sent;
+    auto found = find_operation(sent, operation_id);
+    if (found == sent.end()) {
+        sent.push_back({std::move(operation_id), entry.sequence, entry.local, 0});
+        found = std::prev(sent.end());
     }
     found->record = entry.local;  // the same edit, perhaps on a newer base by now
     ++found->attempts;
@@ -290,11 +304,9 @@ template <class Data>
 /// The last send never reached the remote: it counts as not sent. An earlier one still may have.
 template <class Data>
 [[nodiscard]] Entry<Data> unstaged(Entry<Data> entry, const std::string& operation_id) {
-    for (auto sent = entry.sent.begin(); sent != entry.sent.end(); ++sent) {
-        if (sent->operation_id != operation_id) continue;
-        if (--sent->attempts == 0) entry.sent.erase(sent);
-        break;
-    }
+    auto& sent = entry.edit_extras().sent;
+    const auto found = find_operation(sent, operation_id);
+    if (found != sent.end() && --found->attempts == 0) sent.erase(found);
     return entry;
 }
 
@@ -311,7 +323,7 @@ template <class Data>
 [[nodiscard]] Entry<Data> acknowledged(const Entry<Data>& known, const Sent<Data>& sent,
                                        RecordPtr<Data> echo, const Moment& moment) {
     const bool is_same_edit = known.sequence == sent.sequence || is_renamed(*known.local, sent);
-    if (is_same_edit && known.theirs == nullptr) {
+    if (is_same_edit && known.theirs() == nullptr) {
         Entry<Data> entry = taken(&known, std::move(echo), moment.now);
         entry.pulled_since_ack = false;
         return entry;
@@ -321,13 +333,14 @@ template <class Data>
     move_base(entry, std::move(echo));
     entry.pulled_since_ack = false;
     entry.absent_once = false;
-    erase_if(entry.sent,
-             [&](const auto& earlier) { return earlier.sequence <= acknowledged_edit; });
+    auto& extras = entry.edit_extras();
+    std::erase_if(extras.sent,
+                  [&](const auto& earlier) { return earlier.sequence <= acknowledged_edit; });
     if (is_needless_deletion(entry)) {
         make_clean(entry, moment.now);
         return entry;
     }
-    if (entry.retry && entry.retry->sequence <= acknowledged_edit) entry.retry.reset();
+    if (extras.retry && extras.retry->sequence <= acknowledged_edit) extras.retry.reset();
     SyncRecord<Data> edit = *entry.local;
     edit.revision = entry.base->revision;
     if (!edit.is_deleted() && !entry.conflicted) edit.status = status_of_edit(entry);

@@ -90,7 +90,7 @@ public:
     bool evict(std::string_view id) {
         const Entry<Data>* known = visible(id);
         if (known == nullptr) return false;
-        if (!known->is_clean() || !known->sent.empty() || known->theirs != nullptr) {
+        if (!known->is_clean() || !known->sent().empty() || known->theirs() != nullptr) {
             throw Refused(
                 "record " + quoted(id) +
                 " cannot be evicted: it has changes that the remote has not acknowledged; "
@@ -130,12 +130,12 @@ public:
                                 quoted(record.id));
         }
         check_record(record);
-        write(rules::settled(known, known.theirs, std::move(record), moment_));
+        write(rules::settled(known, known.theirs(), std::move(record), moment_));
     }
 
     /// Decides a conflict as it was listed. Throws `Refused` if the remote state has moved since.
     void resolve(const Conflict<Data>& conflict, SyncRecord<Data> record) {
-        if (!(*in_conflict(conflict.id).theirs == conflict.theirs)) {
+        if (!(*in_conflict(conflict.id).theirs() == conflict.theirs)) {
             throw Refused("conflict on record " + quoted(conflict.id) +
                           " cannot be resolved: the remote state has changed since it was listed; "
                           "list the conflicts again");

@@ -43,7 +43,7 @@ bool is_stale(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
     if (remote.updated_at != Timestamp{}) {
         return remote.version < entry.base->version && remote.updated_at < entry.base->updated_at;
     }
-    const auto& left = entry.superseded;
+    const auto& left = entry.superseded();
     return !remote.revision.empty() &&
            std::find(left.begin(), left.end(), remote.revision) != left.end();
 }
@@ -51,12 +51,12 @@ bool is_stale(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
 /// Older than the state that waits, which came after base: a replica that lags shows it.
 template <class Data>
 bool is_behind_theirs(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
-    if (entry.theirs == nullptr) return false;
+    if (entry.theirs() == nullptr) return false;
     if (entry.base && !remote.revision.empty() && remote.revision == entry.base->revision) {
         return true;
     }
-    return remote.updated_at != Timestamp{} && remote.version < entry.theirs->version &&
-           remote.updated_at < entry.theirs->updated_at;
+    return remote.updated_at != Timestamp{} && remote.version < entry.theirs()->version &&
+           remote.updated_at < entry.theirs()->updated_at;
 }
 
 /// The newest state sent and not answered whose content the remote shows.
@@ -66,7 +66,7 @@ bool is_behind_theirs(const Entry<Data>& entry, const SyncRecord<Data>& remote) 
 template <class Data>
 const Sent<Data>* echo_of(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
     bool has_seen_later = false;
-    for (auto sent = entry.sent.rbegin(); sent != entry.sent.rend(); ++sent) {
+    for (auto sent = entry.sent().rbegin(); sent != entry.sent().rend(); ++sent) {
         const SyncRecord<Data>& ours = *sent->record;
         if (same_content(ours, remote)) {
             return remote.is_deleted() && has_seen_later ? nullptr : &*sent;
@@ -105,7 +105,7 @@ Judged<Data> rebase(const Entry<Data>& entry, const RecordPtr<Data>& shown, Sour
     const RecordPtr<Data> remote = with_known_stamps(shown, *entry.base);
     if (remote->revision == entry.base->revision) {
         if (source == Source::verdict) return {Judgement::contradiction, {}};
-        if (stamp_of(*remote) == stamp_of(*entry.base) && entry.theirs == nullptr) return {};
+        if (stamp_of(*remote) == stamp_of(*entry.base) && entry.theirs() == nullptr) return {};
     } else if (entry.is_deleted() && remote->is_deleted()) {
         // What was sent before cannot be stored any more over another revision.
         return {Judgement::adopted, rules::taken(&entry, remote, moment.now)};
@@ -117,7 +117,7 @@ Judged<Data> rebase(const Entry<Data>& entry, const RecordPtr<Data>& shown, Sour
 /// we sent. So this deletion is news, although its content is base's.
 template <class Data>
 bool is_deleted_again(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
-    return remote.is_deleted() && !entry.sent.empty() &&
+    return remote.is_deleted() && !entry.sent().empty() &&
            (remote.revision != entry.base->revision || stamp_of(remote) != stamp_of(*entry.base));
 }
 
@@ -135,13 +135,13 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
         if (source == Source::verdict && same_content(*base, remote)) {
             return {Judgement::contradiction, {}};
         }
-        if (entry->theirs == nullptr) return refresh(*entry, shown, moment);
+        if (entry->theirs() == nullptr) return refresh(*entry, shown, moment);
     }
     const bool is_behind = source == Source::pull && is_behind_theirs(*entry, remote);
     if (const auto* echo = echo_of(*entry, remote)) {
         Entry<Data> acked = *entry;
         if (!is_behind) {  // the remote has moved on from what waits
-            acked.theirs = nullptr;
+            if (acked.extras) acked.extras->theirs = nullptr;
             acked.conflicted = false;
         }
         acked = rules::acknowledged(acked, *echo, with_known_stamps(shown, *echo->record), moment);
@@ -166,7 +166,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
                     rules::taken(entry, with_known_stamps(shown, local), moment.now)};
         case Reconciliation::take:
             // Local equals base again, but what was sent in between may be part of this state.
-            if (entry->sent.empty()) {
+            if (entry->sent().empty()) {
                 return {Judgement::adopted, rules::taken(entry, shown, moment.now)};
             }
             break;
@@ -174,7 +174,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
             break;
     }
     if (!entry->conflicted) return {Judgement::conflict, {}};
-    if (*entry->theirs == remote) return {};
+    if (*entry->theirs() == remote) return {};
     return {Judgement::adopted, rules::waiting(*entry, shown, true)};
 }
 
@@ -183,7 +183,8 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
 /// After a reset the remote may show revisions again that it had left behind.
 template <class Data>
 void forget_superseded(Outcome<Data>& outcome, Source source) {
-    if (outcome && source == Source::rescan) outcome.draft().superseded.clear();
+    if (!outcome || source != Source::rescan || !outcome->extras) return;
+    outcome.draft().extras->superseded.clear();
 }
 
 /// Judges a remote state of a record, as `rules::remote_state` made it, against all that the store

@@ -111,7 +111,7 @@ struct RulingContext {
 /// the store and in later ones, and never used for another edit.
 template <class Data>
 [[nodiscard]] std::string operation_id_of(const Entry<Data>& entry, const std::string& store_id) {
-    for (const auto& sent : entry.sent) {
+    for (const auto& sent : entry.sent()) {
         if (sent.sequence == entry.sequence) return sent.operation_id;
     }
     const RetryState* retry = entry.active_retry();
@@ -142,19 +142,20 @@ Ruling<Data> write(Outcome<Data> outcome, Effect effect = {}) {
 /// The acknowledgement of an edit that was sent once and never failed is a push; any other a retry.
 template <class Data>
 void count_ack(Effect& effect, const Entry<Data>& entry, const Sent<Data>& sent) {
-    const bool has_failed = entry.retry.has_value() && entry.retry->sequence == sent.sequence;
+    const bool has_failed = entry.retry().has_value() && entry.retry()->sequence == sent.sequence;
     (has_failed || sent.attempts > 1 ? effect.retried : effect.pushed) = true;
 }
 
 /// The retry state of the entry's last edit, begun if there is none; history is kept.
 template <class Data>
 RetryState& retry_of(Entry<Data>& entry) {
-    if (!entry.retry) entry.retry.emplace();
-    if (entry.retry->sequence != entry.sequence) {
-        auto history = std::move(entry.retry->history);
-        entry.retry = RetryState{.sequence = entry.sequence, .history = std::move(history)};
+    auto& retry = entry.edit_extras().retry;
+    if (!retry) retry.emplace();
+    if (retry->sequence != entry.sequence) {
+        auto history = std::move(retry->history);
+        retry = RetryState{.sequence = entry.sequence, .history = std::move(history)};
     }
-    return *entry.retry;
+    return *retry;
 }
 
 inline void count_attempt(RetryState& state, const RulingContext& context) {
@@ -173,8 +174,8 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
     if (failed.failure == Failure::unreached) {
         changed = rules::unstaged(std::move(changed), failed.operation_id);
     } else if (failed.failure == Failure::refused) {
-        erase_if(changed.sent,
-                 [&](const auto& sent) { return sent.operation_id == failed.operation_id; });
+        std::erase_if(changed.edit_extras().sent,
+                      [&](const auto& sent) { return sent.operation_id == failed.operation_id; });
     }
     Effect effect;
     if (failed.failure != Failure::whole && failed.failure != Failure::unreached) {
@@ -253,8 +254,8 @@ template <class Data>
 Ruling<Data> rule(const Entry<Data>* entry, StillParked, const RulingContext& context) {
     if (entry == nullptr || !entry->is_parked()) return {};
     Entry<Data> freed = *entry;
-    freed.theirs = nullptr;
-    auto ruling = rule(&freed, RemoteState<Data>{entry->theirs, Source::pull}, context);
+    freed.edit_extras().theirs = nullptr;
+    auto ruling = rule(&freed, RemoteState<Data>{entry->theirs(), Source::pull}, context);
     if (ruling.kind == Ruling<Data>::Kind::keep) return write<Data>(std::move(freed));
     return ruling;
 }
@@ -290,7 +291,7 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushAccepted<Data>& accepted,
     stored.revision = accepted.revision;
     RecordPtr<Data> remote = rules::remote_state(std::move(stored));
     if (entry != nullptr) {
-        for (const auto& sent : entry->sent) {
+        for (const auto& sent : entry->sent()) {
             if (sent.operation_id != accepted.sent->operation_id) continue;
             Effect effect;
             count_ack(effect, *entry, sent);

@@ -57,7 +57,7 @@ public:
 
     /// Adds a record as it was staged; answers the change to send.
     [[nodiscard]] SharedChange<Data> add(EntryPtr<Data> staged, PushCandidate candidate) {
-        const Sent<Data>& sent = staged->sent.back();  // the edit at hand is the last one staged
+        const Sent<Data>& sent = staged->sent().back();  // the edit at hand is the last one staged
         SharedChange<Data> change{.record = sent.record,
                                   .base = staged->base,
                                   .operation_id = sent.operation_id,
@@ -130,7 +130,7 @@ private:
         PushCandidate candidate{};
         EntryPtr<Data> staged{};
 
-        [[nodiscard]] const Sent<Data>& edit() const { return staged->sent.back(); }
+        [[nodiscard]] const Sent<Data>& edit() const { return staged->sent().back(); }
     };
 
     static News<Data> news_of(Verdict<Data> verdict, const UnderWay& sent) {

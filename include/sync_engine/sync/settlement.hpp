@@ -140,12 +140,12 @@ private:
         Decided decided{.news = news, .effect = std::move(ruling.effect)};
         if (ruling.kind == Ruling<Data>::Kind::write) {
             const auto& entry_after = ruling.outcome;
-            const bool is_done = !entry_after || (entry_after->is_clean() && !entry_after->theirs);
+            const bool is_done =
+                !entry_after || (entry_after->is_clean() && !entry_after->theirs());
             if (!is_done) decided.entry = entry_after.entry();
             Written<Data> written{.outcome = std::move(ruling.outcome)};
             if (!written.outcome) written.forgotten = *open_[news].id;
-            decisions_.push_back(
-                {.expected = entry ? entry->generation : 0, .written = std::move(written)});
+            decisions_.push_back({.expected = entry, .written = std::move(written)});
         }
         decided_.push_back(std::move(decided));
     }
@@ -159,7 +159,7 @@ private:
         const Dispute& dispute = disputes_[asked_];
         ResolveConflict<Data> question{
             dispute.entry->base, dispute.entry->local, dispute.remote, {}};
-        for (const auto& sent : dispute.entry->sent) question.sent.push_back(sent.record);
+        for (const auto& sent : dispute.entry->sent()) question.sent.push_back(sent.record);
         return question;
     }
 

@@ -147,8 +147,8 @@ private:
     void push(Device& device, bool acknowledges) {
         if (end_ || !device.entry->is_dirty()) return;
         hear(device, AboutToPush{});
-        if (device.entry->sent.empty()) return;
-        const Sent<Data> sent = device.entry->sent.back();
+        if (device.entry->sent().empty()) return;
+        const Sent<Data> sent = device.entry->sent().back();
         if (remote_ && remote_->revision != sent.record->revision) {
             // It took what it pulled for a stale read; what it decides now it pushes next time.
             return hear(device, RemoteState<Data>{rules::remote_state(*remote_), Source::verdict});
@@ -184,7 +184,7 @@ private:
     RecordPtr<Data> decide(Device& device, const Record& remote) {
         const Entry<Data>& entry = *device.entry;
         std::vector<const Record*> sent;
-        for (const auto& state : entry.sent) sent.push_back(state.record.get());
+        for (const auto& state : entry.sent()) sent.push_back(state.record.get());
         auto answer = answer_of(resolver_, entry.base.get(), *entry.local, remote, sent);
         if (!answer.winner || answer.is_left_to_user()) {
             end_ = answer;

@@ -45,7 +45,7 @@ public:
         revived_.clear();
         attempts_.clear();
         for (const auto& entry : store.read_retrying()) {
-            attempts_[entry->local->id] = {entry->sequence, entry->retry->attempts};
+            attempts_[entry->local->id] = {entry->sequence, entry->retry()->attempts};
         }
         clock_moved_ = false;
         fresh_.clear();
@@ -162,7 +162,7 @@ private:
     }
 
     static bool is_untried(const Entry<Data>& entry) {
-        return entry.active_retry() == nullptr && entry.sent.empty() && !entry.is_parked();
+        return entry.active_retry() == nullptr && entry.sent().empty() && !entry.is_parked();
     }
 
     /// Attempts of one edit only grow, and end.
@@ -185,12 +185,13 @@ private:
             broken(Invariant::push_is_wanted, record.id, "is pushed, but was filtered out");
         }
         const bool is_given_up =
-            !entry || std::none_of(entry->sent.begin(), entry->sent.end(), [&](const auto& sent) {
+            !entry ||
+            std::none_of(entry->sent().begin(), entry->sent().end(), [&](const auto& sent) {
                 return sent.operation_id == change.operation_id;
             });
         if (is_given_up) return;
         // An earlier state that was sent may have reached the remote, and has to be taken back.
-        const bool may_undo = entry->sent.size() > 1 || forced_.contains(record.id);
+        const bool may_undo = entry->sent().size() > 1 || forced_.contains(record.id);
         if (change.base && !may_undo && same_content(record, *change.base)) {
             broken(Invariant::dirty_is_unknown, record.id, "is pushed, but equals its base");
         }

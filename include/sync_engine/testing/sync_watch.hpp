@@ -129,9 +129,9 @@ private:
     /// The edit stays.
     void note_look_alike(Peer<Data>& peer, const Record& remote) {
         const auto entry = peer.store().read({remote.id}).front();
-        if (!entry || !entry->is_visible() || entry->sent.empty()) return;
+        if (!entry || !entry->is_visible() || entry->sent().empty()) return;
         const bool sent_deletion =
-            std::any_of(entry->sent.begin(), entry->sent.end(),
+            std::any_of(entry->sent().begin(), entry->sent().end(),
                         [](const auto& sent) { return sent.record->is_deleted(); });
         const bool untimed = remote.is_deleted() && remote.updated_at == Timestamp{};
         const bool made_again = !remote.is_deleted() && entry->base &&
@@ -192,7 +192,7 @@ private:
             waiting[conflict.id] = stamp_of(conflict.theirs);
         }
         for (const auto& entry : peer.store().read_parked()) {
-            waiting[entry->local->id] = stamp_of(*entry->theirs);
+            waiting[entry->local->id] = stamp_of(*entry->theirs());
         }
         for (const auto& [id, stamp] : waiting) {
             const auto known = peer.waiting.find(id);

@@ -317,7 +317,7 @@ template <class Data, class ReadData = ReadNow>
             if (revise) revise_background(background, revise);
             read_background(background, entry);
         }
-        if (entry.conflicted && entry.theirs == nullptr) {
+        if (entry.conflicted && entry.theirs() == nullptr) {
             throw FormatError("it is in conflict with nothing");
         }
         return entry;

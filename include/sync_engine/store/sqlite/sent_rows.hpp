@@ -39,7 +39,7 @@ public:
     template <class Data>
     void insert(const Entry<Data>& entry) {
         std::int64_t place = 0;
-        for (const Sent<Data>& sent : entry.sent) {
+        for (const Sent<Data>& sent : entry.sent()) {
             std::string record;
             const Statement::Reset at_end{insert_};
             insert_.bind(1, entry.local->id)
@@ -63,7 +63,7 @@ public:
         const Statement::Reset at_end{read_.bind(1, entry.local->id)};
         while (read_.step()) {
             try {
-                entry.sent.push_back(sent_of(entry.local, revise));
+                entry.edit_extras().sent.push_back(sent_of(entry.local, revise));
             } catch (const SqliteError&) {
                 throw;
             } catch (const std::exception& error) {
