@@ -226,6 +226,18 @@ TEST_CASE("superseded revisions are remembered, the newest few", "[store]") {
     CHECK(entry.superseded().back() == "r7");
 }
 
+TEST_CASE("an entry has a box of extras only while there is something in it", "[store]") {
+    CHECK_FALSE(unsent().extras);
+    CHECK_FALSE(clean().extras);
+    const auto before = staged();
+    CHECK(before.extras);
+
+    const auto& sent = before.sent().back();
+    CHECK_FALSE(rules::acknowledged(before, sent, sent.record, at_noon).extras);
+    CHECK_FALSE(rules::discarded(before, noon)->extras);
+    CHECK_FALSE(rules::marked_synced(before, noon).extras);
+}
+
 TEST_CASE("an entry that was staged differs in what was sent, any other in more", "[store]") {
     const auto before = rules::created(note("a", "one"));
     CHECK(same_but_sent(before, rules::staged(before, "operation")));

@@ -37,7 +37,8 @@ struct Sent {
     unsigned attempts = 0;  ///< how often it was sent
 };
 
-/// What few entries have any of, kept in one box: an entry without it is half the size.
+/// What most entries have none of, kept in one box: an entry without it is half the size. For long
+/// only those have one whose record had several revisions, or was deleted.
 template <class Data>
 struct EntryExtras {
     std::vector<Sent<Data>> sent{};
@@ -59,19 +60,21 @@ struct Entry {
     bool conflicted = false;            ///< `theirs` waits for the user; otherwise for a resolver
     bool pulled_since_ack = false;      ///< a listing has shown it since we last wrote it
     bool absent_once = false;           ///< one full listing did not hold it
-    Boxed<EntryExtras<Data>> extras{};  ///< read by the next five, written by `edit_extras`
+    Boxed<EntryExtras<Data>> extras{};  ///< read by the next five, made by `edit_extras`
 
     /// What was sent and not answered yet, oldest first.
-    [[nodiscard]] const std::vector<Sent<Data>>& sent() const noexcept { return read().sent; }
+    [[nodiscard]] const std::vector<Sent<Data>>& sent() const noexcept {
+        return extras_or_none().sent;
+    }
     /// A remote state that waits for a decision; null: none.
-    [[nodiscard]] const RecordPtr<Data>& theirs() const noexcept { return read().theirs; }
-    [[nodiscard]] const Boxed<RetryState>& retry() const noexcept { return read().retry; }
+    [[nodiscard]] const RecordPtr<Data>& theirs() const noexcept { return extras_or_none().theirs; }
+    [[nodiscard]] const Boxed<RetryState>& retry() const noexcept { return extras_or_none().retry; }
     /// Revisions that base has left behind, newest last.
     [[nodiscard]] const std::vector<std::string>& superseded() const noexcept {
-        return read().superseded;
+        return extras_or_none().superseded;
     }
     /// Of a husk: since when it is one.
-    [[nodiscard]] Timestamp settled_at() const noexcept { return read().settled_at; }
+    [[nodiscard]] Timestamp settled_at() const noexcept { return extras_or_none().settled_at; }
 
     [[nodiscard]] EntryExtras<Data>& edit_extras() { return extras ? *extras : extras.emplace(); }
 
@@ -92,9 +95,9 @@ struct Entry {
     }
 
 private:
-    [[nodiscard]] const EntryExtras<Data>& read() const noexcept {
-        static const EntryExtras<Data> none{};
-        return extras ? *extras : none;
+    [[nodiscard]] const EntryExtras<Data>& extras_or_none() const noexcept {
+        static const auto* const none = new EntryExtras<Data>;  // for ever: a store may be static
+        return extras ? *extras : *none;
     }
 };
 

@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -227,7 +228,7 @@ public:
 
     /// Calls `listener(const StoreChange<Data>&)` for each record that a commit changed, after the
     /// commit and in commit order, without a lock. It may edit the store; what it throws goes to
-    /// `on_error`.
+    /// `on_error`. Commits before this call are not told.
     template <class Listener>
     [[nodiscard]] Subscription subscribe(Listener&& listener) {
         return feed_.subscribe(std::forward<Listener>(listener));
@@ -334,10 +335,11 @@ public:
         return edit([&](auto& transaction) {
             const Entry<Data>* known = transaction.entry(id);
             if (known == nullptr || !known->is_dirty()) return false;
-            Entry<Data> changed = *known;
-            auto& retry = changed.edit_extras().retry;
+            Boxed<RetryState> retry = known->retry();
             std::forward<Body>(change)(retry);
-            if (retry) retry->sequence = changed.sequence;
+            if (retry) retry->sequence = known->sequence;
+            Entry<Data> changed = *known;
+            if (retry || changed.extras) changed.edit_extras().retry = std::move(retry);
             transaction.write(std::move(changed));
             return true;
         });

@@ -46,7 +46,8 @@ private:
 /// Delivers changes to subscribers: in commit order, outside of every lock, one at a time.
 ///
 /// Whoever finds nobody delivering delivers everything that is queued; a subscriber that edits adds
-/// to the queue and is served afterwards, not inside.
+/// to the queue and is served afterwards, not inside. What was being delivered when somebody
+/// subscribed was committed before, and is not for them.
 template <class Data>
 class ChangeFeed {
 public:
@@ -64,14 +65,15 @@ public:
     /// False if nobody listens, so that nothing needs to be queued.
     [[nodiscard]] bool has_listeners() const noexcept { return listening_.load(); }
 
-    /// Queues changes; what is left of the vector is its room. Commits come one at a time, which
-    /// keeps them in order.
+    /// Queues changes, all of them or, if memory runs out, none; what is left of the vector is of
+    /// no use but its room. Commits come one at a time, which keeps them in order.
     void queue(std::vector<StoreChange<Data>>& changes) {
         const std::lock_guard lock(mutex_);
         if (queue_.empty()) {
             queue_.swap(changes);
         } else {
-            std::move(changes.begin(), changes.end(), std::back_inserter(queue_));
+            queue_.insert(queue_.end(), std::make_move_iterator(changes.begin()),
+                          std::make_move_iterator(changes.end()));
         }
         has_queue_.store(true, std::memory_order_relaxed);
     }
@@ -88,7 +90,7 @@ public:
             lock.unlock();
             bool are_all_there = true;
             for (const auto& change : taken_) {
-                are_all_there = tell_all(*listeners, change, on_error);
+                are_all_there &= tell_all(*listeners, change, on_error);
             }
             forget_taken();
             lock.lock();
@@ -117,7 +119,7 @@ private:
 
     void forget_taken() {
         taken_.clear();
-        if (taken_.capacity() > few) taken_ = {};
+        if (taken_.capacity() > few) taken_ = std::vector<StoreChange<Data>>{};
     }
 
     /// False if somebody does not listen any more.

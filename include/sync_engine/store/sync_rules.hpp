@@ -67,10 +67,12 @@ void make_clean(Entry<Data>& entry, Timestamp now) {
     }
     entry.local = entry.base;
     entry.conflicted = false;
-    if (!entry.extras) return;
-    entry.extras->sent.clear();
-    entry.extras->retry.reset();
-    entry.extras->theirs = nullptr;
+    if (entry.superseded().empty() && entry.settled_at() == Timestamp{}) {
+        entry.extras.reset();
+    } else {
+        *entry.extras = {.superseded = std::move(entry.extras->superseded),
+                         .settled_at = entry.extras->settled_at};
+    }
 }
 
 /// A copy of what of an entry outlives `make_clean`: the rest costs most of a copy.
