@@ -29,18 +29,21 @@ class SyncEngineConan(ConanFile):
     }
     no_copy_source = True
 
-    # The recipe packs the tree that it stands in. A recipe of the centre has the version in its
-    # config.yml and gets a release in source() instead of these three.
+    # The recipe packs the tree that it stands in. For the centre these three go, and a release
+    # comes: config.yml and conandata.yml beside it, source() with get(), and the centre's url.
     @property
     def _project_folder(self):
         return os.path.join(self.recipe_folder, os.pardir, os.pardir)
 
     def set_version(self):
+        if self.version:
+            return
         project = load(self, os.path.join(self._project_folder, "CMakeLists.txt"))
         self.version = re.search(r"^ *VERSION ([0-9.]+)$", project, re.MULTILINE).group(1)
 
     def export_sources(self):
-        for pattern in ("include/*", "LICENSE"):
+        views = ("packaging/sync_engine.natvis", "packaging/sync_engine_gdb.py")
+        for pattern in ("include/*", "LICENSE", *views):
             copy(self, pattern, self._project_folder, self.export_sources_folder)
 
     def layout(self):
@@ -51,7 +54,7 @@ class SyncEngineConan(ConanFile):
         if self.options.with_sqlite:
             self.requires("sqlite3/[>=3.31 <4]")
         if self.options.with_http:
-            self.requires("libcurl/[>=7.68 <9]")
+            self.requires("libcurl/[>=7.78 <9]")
 
     def package_id(self):
         self.info.clear()
@@ -70,6 +73,13 @@ class SyncEngineConan(ConanFile):
             os.path.join(self.source_folder, "include"),
             os.path.join(self.package_folder, "include"),
         )
+        for view in ("sync_engine.natvis", "sync_engine_gdb.py"):
+            copy(
+                self,
+                view,
+                os.path.join(self.source_folder, "packaging"),
+                os.path.join(self.package_folder, "share", "sync_engine"),
+            )
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "sync_engine")

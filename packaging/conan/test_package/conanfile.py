@@ -21,4 +21,5 @@ class TestPackageConan(ConanFile):
 
     def test(self):
         if can_run(self):
-            self.run("ctest --output-on-failure", cwd=self.cpp.build.bindir, env="conanrun")
+            tests = f"ctest -C {self.settings.build_type} --output-on-failure --no-tests=error"
+            self.run(tests, cwd=self.build_folder, env="conanrun")
