@@ -37,7 +37,11 @@ enum class ConflictStrategy {
 };
 
 /// Who wins a path that both sides changed differently, under `ConflictStrategy::merge`.
-enum class MergePolicy { latest, local, remote };
+enum class MergePolicy {
+    latest,  ///< the side whose `updated_at` is later; a tie goes to the remote
+    local,   ///< ours
+    remote,  ///< the remote's
+};
 
 /// True if `local` is later than `remote`: by time, or by version where the remote has no times.
 /// A tie goes to the remote, so that all devices settle on the same state.
@@ -59,8 +63,11 @@ template <class Data>
 template <class Data = nlohmann::json>
 class ConflictResolver {
 public:
+    /// A state of a record, as functions get and give it.
     using Record = SyncRecord<Data>;
+    /// A state that others have too, and that never changes.
     using Shared = std::shared_ptr<const Record>;
+    /// A decision of yours: `(base, local, remote)`; base is null if there never was one.
     using Function = std::function<Record(const Record*, const Record&, const Record&)>;
 
     /// `latest_wins`.
@@ -92,6 +99,7 @@ public:
         if (!custom_) refuse_empty();
     }
 
+    /// Who decides; `custom` if that is a function.
     [[nodiscard]] ConflictStrategy strategy() const noexcept { return strategy_; }
 
     /// The winner when nothing is known of a common base.

@@ -14,10 +14,14 @@
 namespace sync_engine {
 
 /// One of the two states that a merge brings together.
-enum class MergeSide { local, remote };
+enum class MergeSide {
+    local,   ///< ours
+    remote,  ///< the remote's
+};
 
 /// What a merge came to.
 struct MergeResult {
+    /// The one state that both become.
     nlohmann::json value{};
 
     /// JSON pointers of the paths that both sides changed differently, in order of keys.

@@ -49,6 +49,7 @@ using Random = std::function<std::uint64_t()>;
 /// SplitMix64, from Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
 class SplitMix64 {
 public:
+    /// Any seed will do; the same seed gives the same numbers.
     explicit SplitMix64(std::uint64_t seed) noexcept : state_(seed) {}
 
     /// The next 64 bits.

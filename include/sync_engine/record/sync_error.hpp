@@ -14,9 +14,9 @@ namespace sync_engine {
 
 /// What went wrong with one record on its way, or with a whole call where `record_id` is empty.
 struct SyncError {
-    std::string record_id{};
-    std::string message{};
-    Timestamp timestamp = now();
+    std::string record_id{};      ///< whom it is about; empty: a whole call
+    std::string message{};        ///< what happened, for people
+    Timestamp timestamp = now();  ///< when that was noted
 
     friend bool operator==(const SyncError&, const SyncError&) = default;
 };

@@ -63,11 +63,19 @@ inline constexpr std::array<std::string_view, 5> sync_status_names{"pending", "m
 /// `with_` functions answer a changed copy.
 template <class Data = nlohmann::json>
 struct SyncRecord {
+    /// Names the record on all devices: 1 to `max_id_bytes` bytes of UTF-8.
     std::string id{};
+    /// What the app keeps; of a deletion the last content, where that is known.
     Data data{};
+    /// How it stands to the remote; the store keeps it up to date. To put a record with status
+    /// `deleted` is to remove it.
     SyncStatus status = SyncStatus::pending;
+    /// When it was last edited, by the clock of the device that did; `Timestamp{}` where no time is
+    /// known.
     Timestamp updated_at = now();
+    /// Rises with each edit; starts at 1.
     std::uint64_t version = 1;
+    /// Words to find it by (`LocalStore::query_by_tag`). They travel and merge with the data.
     TagSet tags{};
     std::string revision{};    ///< the remote's own name for this state; empty until it gave one
     UnknownMembers unknown{};  ///< what its JSON has and `Data` does not: kept through our edits

@@ -22,8 +22,11 @@ namespace sync_engine {
 /// A sorted vector: records have few tags, are copied often, and compare by content.
 class TagSet {
 public:
+    /// A tag. A record can be stored only if its tags are UTF-8.
     using value_type = std::string;
+    /// Visits the tags in byte order; void once the set changes.
     using const_iterator = std::vector<std::string>::const_iterator;
+    /// The same: a tag in a set cannot be changed, because it would lose its place.
     using iterator = const_iterator;
 
     TagSet() = default;
@@ -63,9 +66,13 @@ public:
     /// Removes every tag.
     void clear() noexcept { tags_.clear(); }
 
+    /// How many different tags there are.
     [[nodiscard]] std::size_t size() const noexcept { return tags_.size(); }
+    /// Whether there is no tag.
     [[nodiscard]] bool empty() const noexcept { return tags_.empty(); }
+    /// The first tag in byte order.
     [[nodiscard]] const_iterator begin() const noexcept { return tags_.begin(); }
+    /// Behind the last tag.
     [[nodiscard]] const_iterator end() const noexcept { return tags_.end(); }
 
     /// Whether both sets hold the same tags.

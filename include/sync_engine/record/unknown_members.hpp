@@ -43,7 +43,9 @@ public:
         return UnknownMembers{std::move(members)};
     }
 
+    /// Whether `Data` knows all there is.
     [[nodiscard]] bool empty() const noexcept { return members_ == nullptr; }
+    /// How many there are; one that is an object counts once, with all that is in it.
     [[nodiscard]] std::size_t size() const noexcept { return empty() ? 0 : members_->size(); }
 
     /// An object that has each of them under its JSON pointer; an empty one where there are none.

@@ -12,8 +12,11 @@ namespace sync_engine {
 /// A value, not a timer: it never sleeps and reads neither a clock nor a source of chance, so a
 /// test can walk through a day of outages in a microsecond. Options that make no sense are clamped.
 struct Backoff {
+    /// The wait after the first failure.
     std::chrono::milliseconds base = std::chrono::seconds{1};
+    /// How many times as long each next wait is; waits never get shorter, so below 1 it is 1.
     double multiplier = 2.0;
+    /// The longest wait, the first one included.
     std::chrono::milliseconds cap = std::chrono::minutes{5};
 
     /// The share of the wait that is left to chance, so that devices which failed together do not

@@ -49,7 +49,7 @@ struct RetryOptions {
 /// A record in a retry queue.
 template <class Data = nlohmann::json>
 struct RetryEntry {
-    SyncRecord<Data> record{};
+    SyncRecord<Data> record{};         ///< what is to be pushed
     unsigned attempts = 0;             ///< failures of its own
     Timestamp due{};                   ///< when to try again
     bool waiting = true;               ///< false: taken out, on its way; the attempts stay known
@@ -61,8 +61,8 @@ struct RetryEntry {
 /// or discarded.
 template <class Data = nlohmann::json>
 struct DeadLetter {
-    SyncRecord<Data> record{};
-    unsigned attempts = 0;
+    SyncRecord<Data> record{};         ///< what was to be pushed; a deletion has status `deleted`
+    unsigned attempts = 0;             ///< failures of its own
     SyncError error{};                 ///< the last failure
     std::vector<SyncError> history{};  ///< all that are known, oldest first
 };
@@ -121,6 +121,7 @@ private:
 template <class Data = nlohmann::json>
 class RetryQueue {
 public:
+    /// With the default rules, the time of the system and its randomness.
     RetryQueue() : RetryQueue(RetryOptions{}) {}
 
     /// Time and randomness are passed in, for due times and jitter.
@@ -130,6 +131,8 @@ public:
           random_(std::move(random)),
           ledger_(std::make_shared<detail::OwnLedger<Data>>()) {}
 
+    /// A queue with the same entries, and from then on its own; the copy of an engine's queue is
+    /// one more view of the same store, which has to outlive it.
     RetryQueue(const RetryQueue& other)
         : options_(other.options_),
           clock_(other.clock_),
@@ -139,10 +142,12 @@ public:
         RetryQueue copy(other);
         return *this = std::move(copy);
     }
+    /// What was moved from is only good for being assigned to, or destroyed.
     RetryQueue(RetryQueue&&) noexcept = default;
     RetryQueue& operator=(RetryQueue&&) noexcept = default;
     ~RetryQueue() = default;
 
+    /// The rules of retrying that it follows.
     [[nodiscard]] const RetryOptions& options() const noexcept { return options_; }
 
     /// Notes one more failed attempt of the record: it waits, longer each time, and is a dead
@@ -284,6 +289,8 @@ void to_json(detail::JsonValue auto& json, const RetryOptions& options) {
             {"jitter", number(options.jitter, 0.0)}};
 }
 
+/// Reads what to_json wrote; what is missing has its default. Waits are whole milliseconds, a year
+/// at most. Throws FormatError; `options` are then as they were.
 void from_json(const detail::JsonValue auto& json, RetryOptions& options) {
     detail::require_object(json, "retry options");
     RetryOptions read;
@@ -312,6 +319,8 @@ void from_json(const detail::JsonValue auto& json, RetryOptions& options) {
     options = read;
 }
 
+/// Writes the keys record, attempts, due, waiting, dead and history. Throws FormatError for a
+/// record that JSON cannot carry.
 template <class Data>
 void to_json(nlohmann::json& json, const RetryEntry<Data>& entry) {
     // Where the clock is close to the end of time, a wait ends later than any text can say.
@@ -320,6 +329,8 @@ void to_json(nlohmann::json& json, const RetryEntry<Data>& entry) {
             {"waiting", entry.waiting}, {"dead", entry.dead},         {"history", entry.history}};
 }
 
+/// Reads what to_json wrote; all but the record may be missing: then it has not failed, is due at
+/// once and waits. Throws FormatError; `entry` is then as it was.
 template <class Data>
 void from_json(const nlohmann::json& json, RetryEntry<Data>& entry) {
     detail::require_object(json, "retry entry");
