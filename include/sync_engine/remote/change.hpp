@@ -33,10 +33,10 @@ struct Change {
 /// The same, with the store's own records, which never change, instead of copies.
 template <class Data = nlohmann::json>
 struct SharedChange {
-    std::shared_ptr<const SyncRecord<Data>> record{};
-    std::shared_ptr<const SyncRecord<Data>> base{};  ///< null: the remote never had the record
-    std::string operation_id{};
-    unsigned attempt = 1;
+    std::shared_ptr<const SyncRecord<Data>> record{};  ///< what the remote shall hold; never null
+    std::shared_ptr<const SyncRecord<Data>> base{};    ///< null: the remote never had the record
+    std::string operation_id{};  ///< names this edit, the same over all retries
+    unsigned attempt = 1;        ///< how often this edit has been sent, this time included
 };
 
 /// What one push call carries.
@@ -51,7 +51,9 @@ struct PushBatch {
 /// What one push call carries to a remote that only reads the records.
 template <class Data = nlohmann::json>
 struct SharedPushBatch {
+    /// The changes; no id occurs twice.
     std::vector<SharedChange<Data>> changes{};
+    /// A push that takes long should look at it now and then and give up when it stops.
     StopToken stop{};
 };
 

@@ -38,6 +38,8 @@ template <class Data = nlohmann::json>
 struct CouchDbOptions {
     std::string url{};       ///< of the server, such as `https://couch.example`; without a login
     std::string database{};  ///< its name, as it is: it is encoded here
+    /// Who we are: `user` and `password`, or, where it is not empty, a `bearer_token`; with none of
+    /// them, nobody.
     couchdb::Login auth{};
     /// Decides between states that the server holds at once. Every client should have the same.
     ConflictResolver<Data> resolver{};
@@ -113,6 +115,7 @@ public:
     [[nodiscard]] PushReport<Data> push(const SharedPushBatch<Data>& batch) {
         return couchdb::Pushing<Data>{couchdb::Bulk{client_, batch.stop}}.push(batch.changes);
     }
+    /// The same for records that are the batch's own; they are not copied.
     [[nodiscard]] PushReport<Data> push(PushBatch<Data> batch) {
         return push(detail::shared_batch(std::move(batch)));
     }

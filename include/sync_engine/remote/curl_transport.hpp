@@ -20,6 +20,7 @@ namespace sync_engine {
 /// Programs that use such an old one with OpenSSL should ignore SIGPIPE.
 class CurlTransport final : public HttpTransport {
 public:
+    /// Connects to nothing yet.
     explicit CurlTransport(CurlOptions options = {}) : options_(std::move(options)) {}
 
     [[nodiscard]] HttpResponse send(const HttpRequest& request) override {

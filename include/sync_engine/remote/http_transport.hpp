@@ -19,10 +19,13 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 /// One request, as a value.
 struct HttpRequest {
+    /// In capitals, as HTTP spells it.
     std::string method = "GET";
     /// Absolute, percent-encoded, `http` or `https`. Without a login: that is a header.
     std::string url{};
+    /// What is sent besides what the transport itself has to say, such as the length of the body.
     HttpHeaders headers{};
+    /// The bytes to send, as they are; empty: none.
     std::string body{};
     /// From the first byte of the name look-up to the last byte of the answer, whatever trickles in
     /// between.
@@ -35,9 +38,9 @@ struct HttpRequest {
 
 /// One whole answer, whatever its status.
 struct HttpResponse {
-    int status = 0;
-    HttpHeaders headers{};
-    std::string body{};
+    int status = 0;         ///< the code of HTTP, such as 200 or 404
+    HttpHeaders headers{};  ///< of this answer alone, not of interim ones before it
+    std::string body{};     ///< the bytes, decompressed; may be empty
 
     /// The value of the first header of that name, in any case of letters; empty if there is none.
     [[nodiscard]] std::string_view header(std::string_view name) const noexcept {
@@ -67,9 +70,11 @@ enum class HttpFailureKind {
 /// What `HttpTransport::send` throws. Its message never holds a header, a body or a query.
 class HttpFailure : public RemoteError {
 public:
+    /// For transports. The message says why, for people.
     HttpFailure(HttpFailureKind kind, const std::string& message)
         : RemoteError(message), kind_(kind) {}
 
+    /// What became of the request, as far as this side can know.
     [[nodiscard]] HttpFailureKind kind() const noexcept { return kind_; }
 
 private:

@@ -59,14 +59,20 @@ concept PullsNatively = Calls<Callback, PullPage<Data>, PullRequest>;
 template <class Data = nlohmann::json>
 class PushCallback {
 public:
+    /// Gets records and gives the ids of those that the remote accepted.
     using Simple =
         std::function<std::future<std::vector<std::string>>(std::vector<SyncRecord<Data>>)>;
+    /// Gets changes and gives a verdict for each.
     using Native = std::function<std::future<PushReport<Data>>(PushBatch<Data>)>;
+    /// The same, for whoever only reads the records: nothing is copied.
     using Shared = std::function<std::future<PushReport<Data>>(SharedPushBatch<Data>)>;
 
     PushCallback() = default;
+    /// No callback: a sync that has something to push fails.
     PushCallback(std::nullptr_t) {}  // NOLINT(google-explicit-constructor): no callback
 
+    /// Anything that can be called in one of the forms; the first that fits counts: simple, native,
+    /// shared. An empty function or a null pointer is no callback.
     template <class Callback, class Called = std::remove_cvref_t<Callback>>
     requires(!std::same_as<Called, PushCallback> &&
              (detail::PushesSimply<Called, Data> || detail::PushesNatively<Called, Data> ||
@@ -124,12 +130,17 @@ private:
 template <class Data = nlohmann::json>
 class PullCallback {
 public:
+    /// Gives everything, or what changed.
     using Simple = std::function<std::future<std::vector<SyncRecord<Data>>>()>;
+    /// Gives the page that is asked for.
     using Native = std::function<std::future<PullPage<Data>>(PullRequest)>;
 
     PullCallback() = default;
+    /// No callback: a sync fails, unless it only pushes.
     PullCallback(std::nullptr_t) {}  // NOLINT(google-explicit-constructor): no callback
 
+    /// Anything that can be called in one of the forms; the simple one counts where both fit. An
+    /// empty function or a null pointer is no callback.
     template <class Callback, class Called = std::remove_cvref_t<Callback>>
     requires(!std::same_as<Called, PullCallback> &&
              (detail::PullsSimply<Called, Data> || detail::PullsNatively<Called, Data>))
@@ -169,7 +180,9 @@ private:
 /// without a lock held; they may use the store, throw, block, or return any kind of future.
 template <class Data = nlohmann::json>
 struct Remote {
+    /// Sends changes there. It may be empty where nothing is ever pushed.
     PushCallback<Data> push{};
+    /// Brings the remote's records here. It may be empty if each sync only pushes.
     PullCallback<Data> pull{};
     /// Optional: which remote this is. It is stored with the cursor, and syncing the same store
     /// with another name is refused, because a cursor means nothing to another remote.

@@ -21,6 +21,7 @@ public:
 /// The cycle ends; no record is blamed; what was sent counts as never sent.
 class Unavailable : public RemoteError {
 public:
+    /// The message says why, for people: it becomes an error of the result.
     explicit Unavailable(const std::string& message = "the remote cannot be reached")
         : RemoteError(message) {}
 };
@@ -52,6 +53,7 @@ private:
 /// The credentials are not valid (401): ask the user to log in, then sync again. Nothing is lost.
 class Unauthorized : public RemoteError {
 public:
+    /// The message says why, for people: it becomes an error of the result.
     explicit Unauthorized(const std::string& message = "the remote wants a new login")
         : RemoteError(message) {}
 };
@@ -59,6 +61,7 @@ public:
 /// The request was too large (413). Several changes are split; a single one becomes a dead letter.
 class TooLarge : public RemoteError {
 public:
+    /// The message says why, for people: a dead letter keeps it.
     explicit TooLarge(const std::string& message = "the request is too large for the remote")
         : RemoteError(message) {}
 };
@@ -67,6 +70,7 @@ public:
 /// refuses stands alone: that one becomes a dead letter.
 class PermanentError : public RemoteError {
 public:
+    /// The message says why, for people: a dead letter keeps it.
     explicit PermanentError(const std::string& message = "the remote refuses the request for good")
         : RemoteError(message) {}
 };
@@ -74,6 +78,7 @@ public:
 /// The remote no longer knows the cursor (410). The engine scans again and keeps unsent edits.
 class CursorExpired : public RemoteError {
 public:
+    /// The message says why, for people.
     explicit CursorExpired(const std::string& message = "the remote no longer knows the cursor")
         : RemoteError(message) {}
 };
@@ -82,6 +87,7 @@ public:
 /// its effect.
 class Stopped : public RemoteError {
 public:
+    /// The message says why, for people; the result says only `stopped`.
     explicit Stopped(const std::string& message = "stopped while waiting for the remote")
         : RemoteError(message) {}
 };

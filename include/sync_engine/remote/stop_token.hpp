@@ -88,6 +88,7 @@ private:
 /// alone. The destructor waits for it.
 class StopCallback {
 public:
+    /// Where a stop was requested already, it calls `wake` before it returns.
     StopCallback(StopToken token, const std::function<void()>& wake) : token_(std::move(token)) {
         if (token_.states_ == nullptr) return;
         for (const auto& state : *token_.states_) {

@@ -14,13 +14,18 @@
 namespace sync_engine {
 
 /// What a remote can answer for one change.
-enum class VerdictKind { accepted, conflict, rejected, retry };
+enum class VerdictKind {
+    accepted,  ///< it holds the change now
+    conflict,  ///< it holds something else than the change's base, and stored nothing
+    rejected,  ///< it will never take the change: a dead letter
+    retry,     ///< not now, but later
+};
 
 /// The remote's answer for one change. Made by `accepted`, `conflict`, `rejected` and `retry`.
 template <class Data = nlohmann::json>
 struct Verdict {
-    VerdictKind kind = VerdictKind::retry;
-    std::string id{};
+    VerdictKind kind = VerdictKind::retry;     ///< the answer; the members below belong to one
+    std::string id{};                          ///< of the record whose change this answers
     std::string revision{};                    ///< accepted: the remote's name for what it stored
     std::optional<SyncRecord<Data>> remote{};  ///< conflict: what the remote holds
     std::string message{};                     ///< rejected, retry: why, for people

@@ -39,6 +39,7 @@ struct CurlOptions {
     /// deadline of a request ends them too. Shorter than that deadline, so that a server that is
     /// off does not cost a whole long poll.
     std::chrono::milliseconds connect_timeout = std::chrono::seconds{15};
+    /// The header User-Agent of each request.
     std::string user_agent = "sync_engine";
 };
 
