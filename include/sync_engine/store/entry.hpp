@@ -31,21 +31,21 @@ template <class Data>
 /// A state that was sent to the remote and not yet answered: the remote may have it or not.
 template <class Data>
 struct Sent {
-    std::string operation_id{};
-    Sequence sequence = 0;
-    RecordPtr<Data> record{};
-    unsigned attempts = 0;  ///< how often it was sent
+    std::string operation_id{};  ///< the name that it was sent under
+    Sequence sequence = 0;       ///< the edit that it was
+    RecordPtr<Data> record{};    ///< what was sent
+    unsigned attempts = 0;       ///< how often it was sent
 };
 
 /// What most entries have none of, kept in one box: an entry without it is half the size. For long
 /// only those have one whose record had several revisions, or was deleted.
 template <class Data>
 struct EntryExtras {
-    std::vector<Sent<Data>> sent{};
-    RecordPtr<Data> theirs{};
-    Boxed<RetryState> retry{};
-    std::vector<std::string> superseded{};
-    Timestamp settled_at{};
+    std::vector<Sent<Data>> sent{};  ///< not answered yet, oldest first
+    RecordPtr<Data> theirs{};        ///< a remote state that waits for a decision; null: none
+    Boxed<RetryState> retry{};       ///< of the attempts to push; empty: nothing to tell
+    std::vector<std::string> superseded{};  ///< revisions that base has left behind, newest last
+    Timestamp settled_at{};                 ///< of a husk: since when it is one
 };
 
 /// All that the store knows of one record.
@@ -68,6 +68,8 @@ struct Entry {
     }
     /// A remote state that waits for a decision; null: none.
     [[nodiscard]] const RecordPtr<Data>& theirs() const noexcept { return extras_or_none().theirs; }
+    /// What became of the attempts to push; empty: nothing to tell. `active_retry` says whether it
+    /// is of the last edit.
     [[nodiscard]] const Boxed<RetryState>& retry() const noexcept { return extras_or_none().retry; }
     /// Revisions that base has left behind, newest last.
     [[nodiscard]] const std::vector<std::string>& superseded() const noexcept {
@@ -76,19 +78,28 @@ struct Entry {
     /// Of a husk: since when it is one.
     [[nodiscard]] Timestamp settled_at() const noexcept { return extras_or_none().settled_at; }
 
+    /// The extras, to be changed; made if there are none.
     [[nodiscard]] EntryExtras<Data>& edit_extras() { return extras ? *extras : extras.emplace(); }
 
+    /// True where nothing is to be pushed: it is as the remote has it, as far as we know.
     [[nodiscard]] bool is_clean() const noexcept { return local == base; }
+    /// True for a tombstone, which the app cannot see, settled or not.
     [[nodiscard]] bool is_deleted() const noexcept { return local->is_deleted(); }
+    /// True for what the app can see.
     [[nodiscard]] bool is_visible() const noexcept { return !is_deleted(); }
+    /// True for a deletion that is settled: it waits to be forgotten.
     [[nodiscard]] bool is_husk() const noexcept { return is_clean() && is_deleted(); }
+    /// True where an edit is to be pushed; a dead letter is one too, a conflict for the user is
+    /// not.
     [[nodiscard]] bool is_dirty() const noexcept { return !is_clean() && !conflicted; }
+    /// True where a remote state waits for a resolver, which the next sync asks.
     [[nodiscard]] bool is_parked() const noexcept { return theirs() != nullptr && !conflicted; }
 
     /// The retry state, if it speaks of the last edit.
     [[nodiscard]] const RetryState* active_retry() const noexcept {
         return retry() && retry()->sequence == sequence ? &*retry() : nullptr;
     }
+    /// True where the last edit was refused for good or ran out of attempts.
     [[nodiscard]] bool is_dead_letter() const noexcept {
         const auto* state = active_retry();
         return is_dirty() && state != nullptr && state->dead;
@@ -118,7 +129,7 @@ inline constexpr Sequence next_sequence = 0;
 /// What `conflicts()` lists: a record on which the user has to decide.
 template <class Data = nlohmann::json>
 struct Conflict {
-    std::string id{};
+    std::string id{};                        ///< of the record
     std::optional<SyncRecord<Data>> base{};  ///< the last state that both sides had, if any
     SyncRecord<Data> local{};                ///< ours; status `deleted` if we deleted it
     SyncRecord<Data> theirs{};               ///< the remote's; status `deleted` if it was deleted
@@ -155,9 +166,10 @@ private:
 /// One record as a commit is to leave it; without an entry it is to be forgotten.
 template <class Data>
 struct Written {
-    Outcome<Data> outcome{};
+    Outcome<Data> outcome{};  ///< the entry; none: forget it
     std::string forgotten{};  ///< the id, where there is no entry
 
+    /// Of the record; it lives as long as this is not changed.
     [[nodiscard]] std::string_view id() const noexcept {
         return outcome ? std::string_view{outcome->local->id} : std::string_view{forgotten};
     }

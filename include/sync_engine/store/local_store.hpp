@@ -239,6 +239,7 @@ public:
     /// Whether somebody has subscribed, who may do anything when a commit is told.
     [[nodiscard]] bool has_listeners() const noexcept { return feed_.has_listeners(); }
 
+    /// The clock, the randomness and the limits that it was made with.
     [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
 
     /// Everything that is not about one record.

@@ -22,8 +22,8 @@ using Sequence = std::uint64_t;
 /// A clock that is set back ends it, so that no jump of the clock can park anything for ever; also
 /// across a restart.
 struct Wait {
-    Timestamp since{};
-    std::chrono::milliseconds length{0};
+    Timestamp since{};                    ///< when it began, by the store's clock
+    std::chrono::milliseconds length{0};  ///< zero or less: there is nothing to wait for
 
     /// True once nothing is to be waited for any more.
     [[nodiscard]] bool is_over(Timestamp at) const noexcept {

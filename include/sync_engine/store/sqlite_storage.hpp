@@ -75,6 +75,8 @@ public:
         return image;
     }
 
+    /// One transaction, as durable as `SqliteOptions::durability` says. Throws `StorageError`, and
+    /// the file is as it was.
     void commit(const StorageBatch<Data>& batch) override {
         file_.translated([&] {
             if (database().has_moved()) {

@@ -30,8 +30,8 @@ struct StoreState {
     std::uint64_t epoch = 0;    ///< how often the store was cleared
     nlohmann::json cursor{};    ///< how far pull has come; null: not begun
     std::string remote_name{};  ///< whose cursor that is
-    RemoteHealth health{};
-    SyncMetadata metadata{};
+    RemoteHealth health{};      ///< of the remote as a whole: what every record waits for
+    SyncMetadata metadata{};    ///< what all past syncs add up to
 };
 
 /// What one commit writes: all of it or nothing.
@@ -51,8 +51,8 @@ struct StorageBatch {
 /// What a storage gives back when a store opens it.
 template <class Data>
 struct StorageImage {
-    std::vector<Entry<Data>> entries{};
-    StoreState state{};
+    std::vector<Entry<Data>> entries{};  ///< in any order; each that was written and is not erased
+    StoreState state{};                  ///< of the last commit; as it is made, before the first
 };
 
 /// Where a store's commits become durable: the seam between `LocalStore` and a disk.

@@ -22,6 +22,7 @@ struct StoreStatistics {
     bool operator==(const StoreStatistics&) const = default;
 };
 
+/// Writes the keys total, pending, synced, modified, conflicted, deleted and deadLetters.
 void to_json(detail::JsonValue auto& json, const StoreStatistics& statistics) {
     json = {{"total", statistics.total},
             {"pending", statistics.pending},
@@ -32,6 +33,8 @@ void to_json(detail::JsonValue auto& json, const StoreStatistics& statistics) {
             {"deadLetters", statistics.dead_letters}};
 }
 
+/// Reads what to_json wrote; what is missing is 0. Throws FormatError; `statistics` are then as
+/// they were.
 void from_json(const detail::JsonValue auto& json, StoreStatistics& statistics) {
     detail::require_object(json, "store statistics");
     const auto count = [&](const char* key) {

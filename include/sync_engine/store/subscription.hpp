@@ -18,14 +18,18 @@
 namespace sync_engine {
 
 /// Who changed a record.
-enum class ChangeOrigin { local, remote };
+enum class ChangeOrigin {
+    local,   ///< the app, by an edit
+    remote,  ///< a sync, whoever won
+};
 
 /// What a subscriber is told: one record, before and after one commit.
 template <class Data = nlohmann::json>
 struct StoreChange {
-    std::string id{};
+    std::string id{};          ///< of the record
     RecordPtr<Data> before{};  ///< null: the app could not see the record before
     RecordPtr<Data> after{};   ///< null: the app cannot see it any more
+    /// Who did it.
     ChangeOrigin origin = ChangeOrigin::local;
 };
 
@@ -34,6 +38,7 @@ struct StoreChange {
 class Subscription {
 public:
     Subscription() = default;
+    /// For stores: what keeps `listener` alive keeps it subscribed.
     explicit Subscription(std::shared_ptr<void> listener) : listener_(std::move(listener)) {}
 
     /// Ends the subscription now.

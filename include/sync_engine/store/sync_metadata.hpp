@@ -24,6 +24,8 @@ struct SyncMetadata {
     bool operator==(const SyncMetadata&) const = default;
 };
 
+/// Writes the keys lastSyncAt, lastDuration in milliseconds, totalPushes, totalPulls and
+/// totalConflicts; the first two are null before the first sync that completed.
 void to_json(detail::JsonValue auto& json, const SyncMetadata& metadata) {
     json = {{"lastSyncAt", nullptr},
             {"lastDuration", nullptr},
@@ -34,6 +36,8 @@ void to_json(detail::JsonValue auto& json, const SyncMetadata& metadata) {
     if (metadata.last_duration) json["lastDuration"] = metadata.last_duration->count();
 }
 
+/// Reads what to_json wrote; what is missing is none or 0. Throws FormatError; `metadata` is then
+/// as it was.
 void from_json(const detail::JsonValue auto& json, SyncMetadata& metadata) {
     detail::require_object(json, "sync metadata");
     SyncMetadata read;

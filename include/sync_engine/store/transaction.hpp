@@ -31,6 +31,7 @@ using PendingEdits = std::array<const Overlay<Data>*, 2>;
 template <class Data>
 class Transaction {
 public:
+    /// For stores: edits what `table` and the newer `pending` edits hold, and stamps by `moment`.
     Transaction(const EntryTable<Data>& table, Moment moment, PendingEdits<Data> pending = {})
         : table_(table), pending_(pending), moment_(moment) {}
 

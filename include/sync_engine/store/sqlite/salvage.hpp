@@ -29,6 +29,7 @@ struct SalvageReport {
     /// part of the file that could not. Empty: everything was read.
     std::vector<std::string> losses{};
 
+    /// Whether everything was read.
     [[nodiscard]] bool is_whole() const noexcept { return losses.empty(); }
 };
 
