@@ -51,6 +51,7 @@ namespace sync_engine {
 template <class Data>
 class SyncCycle {
 public:
+    /// A cycle that waits for `start`.
     explicit SyncCycle(CycleSetup setup)
         : setup_(std::move(setup)),
           random_(setup_.seed),

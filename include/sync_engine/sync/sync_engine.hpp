@@ -103,6 +103,8 @@ public:
         return status_->last_result;
     }
 
+    /// Whether a sync of this engine is under way: from the call that starts it to its end, just
+    /// before its future is ready. Another engine that syncs the same store does not count.
     [[nodiscard]] bool is_syncing() const {
         const std::lock_guard lock(status_->mutex);
         return status_->is_running;
@@ -110,6 +112,7 @@ public:
 
     /// Changes whose push failed, and dead letters: a view of the store.
     [[nodiscard]] RetryQueue<Data>& retry_queue() noexcept { return retry_; }
+    /// The same, to look at.
     [[nodiscard]] const RetryQueue<Data>& retry_queue() const noexcept { return retry_; }
 
     /// Asks a running sync to end at its next safe point, with outcome `stopped`.

@@ -10,7 +10,11 @@
 namespace sync_engine {
 
 /// Which way records travel in a sync.
-enum class SyncDirection { both, pull, push };
+enum class SyncDirection {
+    both,  ///< pull, and then push
+    pull,  ///< only to us: what was edited here stays pending
+    push,  ///< only to the remote: its news waits, except what a conflict shows
+};
 
 /// Which failed records a sync tries again.
 enum class RetryMode {
@@ -36,7 +40,9 @@ struct SyncOptions {
     std::size_t max_pages = 10'000;
     /// How often the winner of a conflict that a push revealed is pushed again in one sync.
     std::size_t max_rounds = 3;
+    /// Whether to pull, to push, or both.
     SyncDirection direction = SyncDirection::both;
+    /// Whether changes that failed wait for their time: `when_due` for a sync that a timer starts.
     RetryMode retry = RetryMode::now;
 };
 

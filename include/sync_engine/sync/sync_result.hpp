@@ -27,6 +27,7 @@ enum class SyncOutcome {
 
 /// What one sync did. A result that did nothing says so in its outcome.
 struct SyncResult {
+    /// How it ended.
     SyncOutcome outcome = SyncOutcome::completed;
     std::size_t pushed = 0;     ///< changes acknowledged that were sent once
     std::size_t pulled = 0;     ///< records that a remote state changed here
@@ -34,6 +35,7 @@ struct SyncResult {
     std::size_t retried = 0;    ///< changes acknowledged after an earlier failure, in this sync too
     std::vector<SyncError> errors{};  ///< one a record; an empty id speaks of the whole call
 
+    /// Whether anything went wrong: also a completed sync may have failed with single records.
     [[nodiscard]] bool has_errors() const noexcept { return !errors.empty(); }
 
     /// Sum of the four counts.
@@ -56,6 +58,7 @@ inline constexpr std::array<std::string_view, 5> sync_outcome_names{
     return detail::sync_outcome_names.at(static_cast<std::size_t>(outcome));
 }
 
+/// Writes the keys outcome, pushed, pulled, conflicts, retried and errors.
 void to_json(detail::JsonValue auto& json, const SyncResult& result) {
     json = {{"outcome", std::string{to_string(result.outcome)}},
             {"pushed", result.pushed},
@@ -65,6 +68,8 @@ void to_json(detail::JsonValue auto& json, const SyncResult& result) {
             {"errors", result.errors}};
 }
 
+/// Reads what to_json wrote; what is missing has its default. Throws FormatError; `result` is then
+/// as it was.
 void from_json(const detail::JsonValue auto& json, SyncResult& result) {
     detail::require_object(json, "sync result");
     SyncResult read;
