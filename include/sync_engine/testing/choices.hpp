@@ -17,6 +17,7 @@ namespace sync_engine::testing {
 /// every choice is 0. What was chosen is recorded either way.
 class Choices {
 public:
+    /// Choices in the order in which they were made.
     using List = std::vector<std::uint32_t>;
 
     /// Draws from a seed, without end.

@@ -60,6 +60,7 @@ public:
         /// A fault happens in a call; to this record, if it is about one.
         std::function<void(Fault, const std::string& id)> fault{};
     };
+    /// Who is told; nobody, until it is set.
     Watch watch{};
 
     /// The callbacks to sync with: a native push, and a pull in the form of the wrapped one. A

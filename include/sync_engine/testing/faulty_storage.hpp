@@ -29,6 +29,8 @@ public:
 
     [[nodiscard]] StorageImage<Data> load() override { return disk_->load(); }
 
+    /// Commits on the wrapped storage, unless a fault happens: then it throws `StorageError`, and
+    /// only after `Fault::crash_after_commit` the commit is on the disk all the same.
     void commit(const StorageBatch<Data>& batch) override {
         if (is_dead_) throw StorageError("the process is dead");
         if (faults_.happens(Fault::disk_full)) throw StorageError("the disk is full");

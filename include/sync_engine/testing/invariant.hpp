@@ -68,8 +68,8 @@ enum class Invariant {
 
 /// An invariant that did not hold, and where.
 struct Violation {
-    Invariant invariant{};
-    std::string detail{};
+    Invariant invariant{};  ///< what should have held
+    std::string detail{};   ///< of whom or what it did not
 };
 
 /// "no edit is lost: ..."; nothing if there is no violation.

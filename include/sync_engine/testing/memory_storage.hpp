@@ -27,6 +27,7 @@ public:
         return image;
     }
 
+    /// Holds the batch, or throws `StorageError` if `fail_next` said so; then nothing has changed.
     void commit(const StorageBatch<Data>& batch) override {
         const std::lock_guard lock(mutex_);
         ++attempts_;

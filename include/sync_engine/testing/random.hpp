@@ -12,6 +12,7 @@ namespace sync_engine::testing {
 /// distributions do not promise. A value: a copy draws the same numbers again.
 class SeededRandom {
 public:
+    /// Any seed will do; the same seed gives the same numbers.
     explicit SeededRandom(std::uint64_t seed) noexcept : generator_(seed) {}
 
     /// The next 64 even bits.

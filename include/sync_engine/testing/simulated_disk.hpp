@@ -37,7 +37,9 @@ using MakeDisk = std::function<std::shared_ptr<SimulatedDisk<Data>>()>;
 template <class Data>
 class MemoryDisk final : public SimulatedDisk<Data> {
 public:
+    /// Empty.
     MemoryDisk() : MemoryDisk(std::make_shared<MemoryStorage<Data>>()) {}
+    /// On a storage that the test can look at and let fail.
     explicit MemoryDisk(std::shared_ptr<MemoryStorage<Data>> storage)
         : storage_(std::move(storage)) {}
 

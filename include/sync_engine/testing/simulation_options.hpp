@@ -46,7 +46,9 @@ struct SimulationOptions {
     /// Rounds, in each of which every device syncs once, within which everything has to be clean
     /// and equal after the last fault.
     std::size_t rounds = 8;
+    /// How edits look in the data. Data of the app's own type has to be given one.
     Workload<Data> workload = detail::default_workload<Data>();
+    /// Makes the remote of each run.
     MakeBackend<Data> backend = memory_backend<Data>;
     /// What each device keeps its records on.
     MakeDisk<Data> disk = [] { return std::make_shared<MemoryDisk<Data>>(); };
