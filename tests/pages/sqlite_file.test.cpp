@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,23 @@ namespace test_of_sqlite_file {
 using namespace sync_engine;
 
 using Note = nlohmann::json;
+
+TEST_CASE("docs/sqlite-file: the file is read without the library", "[pages][posix]") {
+    const sync_engine::test::InTemporaryFolder here;
+    if (std::system("sqlite3 -version >version 2>&1") != 0) {
+        WARN("there is no program sqlite3 here; skipped");
+        return;
+    }
+    LocalStore<Note>{sqlite_storage<Note>("app.db")}.put(
+        {.id = "milk", .data = {{"title", "Buy milk"}}});
+
+    const std::string command = R"(
+sqlite3 app.db "SELECT id, status, json_extract(data, '$.title') FROM records"
+    )";
+
+    CHECK(std::system(("(" + command + ") >rows").c_str()) == 0);
+    CHECK(sync_engine::test::bytes_of("rows") == "milk|pending|Buy milk\n");
+}
 
 TEST_CASE("docs/sqlite-file: what can be read of a file is rescued", "[pages]") {
     const sync_engine::test::InTemporaryFolder here;
