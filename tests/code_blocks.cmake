@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Every ```cpp block of `page` is code that is compiled and run: one of the files of `code`, word for
-# word, if it begins as our files do; else its lines are found in one of them, in this order. Spaces
-# and comments at the ends of lines may differ. All are paths in `source_dir`.
+# Every code block of `page` is code that a test runs: one of the files of `code`, word for word, if it
+# begins as our files do; else its lines are found in one of them, in this order. Spaces and comments
+# at the ends of lines may differ, and the lines of `not_run` are left out. All are paths in
+# `source_dir`. A block of no language is what a program prints, or a picture.
 cmake_minimum_required(VERSION 3.25)
 
 # CMake's lists mind these; a comparison does not.
@@ -14,7 +15,7 @@ function(read_text file result)
 endfunction()
 
 function(simplify text result)
-    string(REGEX REPLACE "(^|[ \n])//[^\n]*" "\\1" text "${text}")
+    string(REGEX REPLACE "(^|[ \n])(//|# )[^\n]*" "\\1" text "${text}")
     string(REGEX REPLACE " +" " " text "${text}")
     string(REGEX REPLACE " ?\n ?" "\n" text "\n${text}\n")
     set(${result} "${text}" PARENT_SCOPE)
@@ -38,11 +39,22 @@ function(has_lines text block result)
     set(${result} TRUE PARENT_SCOPE)
 endfunction()
 
+set(languages cpp json sh sql)  # each runs somewhere
+
 read_text("${page}" rest)
 set(blocks 0)
-while(rest MATCHES "(^|\n)```cpp\n")
-    string(FIND "${rest}" "```cpp\n" begin)
-    math(EXPR begin "${begin} + 7")
+while("\n${rest}" MATCHES "\n[ >]*(```|~~~)[`~]* *([^\n`]+)\n")
+    set(fence "${CMAKE_MATCH_0}")
+    set(language "${CMAKE_MATCH_2}")
+    if(NOT language IN_LIST languages OR NOT fence STREQUAL "\n```${language}\n")
+        list(JOIN languages ", " languages)
+        string(STRIP "${fence}" fence)
+        message(FATAL_ERROR "No test runs the block of ${page} that begins with '${fence}'. Tests run "
+            "what begins with ``` at the beginning of a line and is one of: ${languages}")
+    endif()
+    string(FIND "\n${rest}" "${fence}" begin)
+    string(LENGTH "${fence}" skipped)
+    math(EXPR begin "${begin} + ${skipped} - 1")
     string(SUBSTRING "${rest}" ${begin} -1 rest)
     string(FIND "${rest}" "\n```" end)
     math(EXPR end "${end} + 1")
@@ -52,6 +64,9 @@ while(rest MATCHES "(^|\n)```cpp\n")
 
     set(is_found FALSE)
     simplify("${block}" simple_block)
+    foreach(line IN LISTS not_run)
+        string(REPLACE "\n${line}\n" "\n" simple_block "${simple_block}")
+    endforeach()
     foreach(file IN LISTS code)
         read_text("${file}" text)
         if(block MATCHES "^// SPDX")
