@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-# packaging/check tries this port on a tree; the registry's copy has the second branch alone.
-if(DEFINED ENV{SYNC_ENGINE_SOURCE})
-    set(SOURCE_PATH "$ENV{SYNC_ENGINE_SOURCE}")
-else()
+# In the project's own tree the port packs that tree; the registry's copy has the second branch alone.
+get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
+if(NOT EXISTS "${SOURCE_PATH}/include/sync_engine.hpp")
     vcpkg_from_github(
         OUT_SOURCE_PATH SOURCE_PATH
         REPO sync-engine/sync_engine
