@@ -283,6 +283,7 @@ template <class Data>
     return waiting(std::move(entry), remote_state(std::move(theirs)), for_user);
 }
 
+/// The state that was sent under this name, or the end.
 template <class Data>
 [[nodiscard]] auto find_operation(std::vector<Sent<Data>>& sent, const std::string& operation_id) {
     return std::find_if(sent.begin(), sent.end(),
