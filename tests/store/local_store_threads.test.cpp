@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -173,6 +174,37 @@ TEST_CASE("sequences name every edit once, also from many threads", "[store][thr
     for (const auto& entry : store->read_dirty()) sequences.insert(entry->sequence);
     CHECK(sequences.size() == editors * edits);
     CHECK(*sequences.rbegin() == editors * edits);
+}
+
+TEST_CASE("whoever subscribes and then reads misses no change", "[store][threads]") {
+    constexpr int subscriptions = 300;
+    TestStore<> store;
+    store->put({.id = "shared", .data = 0, .updated_at = noon});
+    const auto number_of = [](const SyncRecord<>& record) { return record.data.get<int>(); };
+    std::atomic<bool> done{false};
+    std::thread editor([&] {
+        while (!done) store->update("shared", [](json& data) { data = data.get<int>() + 1; });
+    });
+    std::thread reader([&] {
+        while (!done) static_cast<void>(store->statistics());
+    });
+
+    int missed = 0;
+    for (int each = 0; each < subscriptions; ++each) {
+        while (store->has_listeners()) std::this_thread::yield();  // the last one is forgotten
+        const auto first = std::make_shared<std::atomic<int>>(0);
+        const auto subscription = store->subscribe([first, number_of](const auto& change) {
+            if (*first == 0) *first = number_of(*change.after);
+        });
+        const int seen = number_of(*store->find("shared"));
+        while (*first == 0) std::this_thread::yield();
+        if (*first > seen + 1) ++missed;
+    }
+    done = true;
+    editor.join();
+    reader.join();
+
+    CHECK(missed == 0);
 }
 
 }  // namespace test_of_local_store_threads

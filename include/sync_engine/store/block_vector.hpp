@@ -24,8 +24,9 @@ public:
 
     /// Makes room for `count` values, so that adding them allocates nothing.
     void reserve(std::size_t count) {
-        while (room_ < count) grow();
+        while (!has_room(count)) grow();
     }
+    [[nodiscard]] bool has_room(std::size_t count) const noexcept { return count <= room_; }
 
     void push_back(Value value) {
         reserve(size_ + 1);

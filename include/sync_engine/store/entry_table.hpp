@@ -44,6 +44,11 @@ public:
         return place == IdIndex::nowhere ? nullptr : slots_[place].entry;
     }
 
+    /// Whether `count` more entries are added without making room.
+    [[nodiscard]] bool has_room(std::size_t count) const noexcept {
+        return index_.has_room(slots_.size() + count) && slots_.has_room(slots_.size() + count);
+    }
+
     /// Makes room for `count` more entries.
     void reserve(std::size_t count) {
         index_.reserve(slots_.size() + count);

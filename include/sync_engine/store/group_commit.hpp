@@ -120,7 +120,7 @@ private:
     void commit(Group& group, std::unique_lock<std::mutex>& lock) {
         at_disk_ = std::exchange(gathering_, nullptr);
         try {
-            memory_.stamp(group.commit);
+            memory_.prepare(group.commit);
             lock.unlock();
             memory_.persist(group.commit);
             lock.lock();

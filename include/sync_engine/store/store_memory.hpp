@@ -27,7 +27,7 @@ struct Commit {
     std::optional<StoreState> state{};  ///< the new one, but for its sequence; none: it stays
     ChangeOrigin origin = ChangeOrigin::local;
     bool everything = false;  ///< first forget every entry
-    Sequence sequence = 0;    ///< the last one that `stamp` gave
+    Sequence sequence = 0;    ///< the last one that `prepare` gave
 };
 
 /// What a store holds in memory, and the one way in which that changes: the storage first, memory
@@ -64,7 +64,7 @@ public:
 
     /// The three steps of a commit. Throws `StorageError`; then nothing has changed.
     void commit(Commit<Data>&& commit) {
-        stamp(commit);
+        prepare(commit);
         try {
             persist(commit);
         } catch (...) {
@@ -74,8 +74,10 @@ public:
         publish(commit);
     }
 
-    /// Gives each new edit its sequence.
-    void stamp(Commit<Data>& commit) {
+    /// Makes room for what the commit adds, because afterwards it is durable, and too little memory
+    /// must not be what keeps it from readers; then gives each new edit its sequence.
+    void prepare(Commit<Data>& commit) {
+        make_room(commit.edits.written().size());
         commit.sequence = state_.sequence;
         for (auto& written : commit.edits.written()) {
             if (written.outcome) stamp(written.outcome.draft(), commit.sequence);
@@ -109,17 +111,19 @@ public:
 
     /// Shows the commit to readers, and queues what subscribers are to hear of it.
     void publish(Commit<Data>& commit) {
-        const bool is_heard = feed_.has_listeners();
-        if (is_heard) list_changes(commit);
         // What takes as long as there are entries is done before readers are locked out, and after.
-        auto index = table_.larger_index(commit.edits.written().size());
+        bool is_heard = feed_.has_listeners();
+        if (is_heard) list_changes(commit);
         std::optional<EntryTable<Data>> before;
         {
             const std::unique_lock lock(mutex_);
-            if (index) table_.swap_index(*index);
+            if (!is_heard && feed_.has_listeners()) {
+                // Somebody subscribed just now, and may have read what this replaces.
+                is_heard = true;
+                list_changes(commit);
+            }
             if (commit.everything) before = std::exchange(table_, {});
             auto& edits = commit.edits.written();
-            table_.reserve(edits.size());
             for (std::size_t each = 0; each < edits.size(); ++each) {
                 const auto& outcome = edits[each].outcome;
                 auto known =
@@ -143,6 +147,14 @@ private:
             table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
         }
         state_ = std::move(image.state);
+    }
+
+    void make_room(std::size_t count) {
+        if (table_.has_room(count)) return;
+        auto index = table_.larger_index(count);  // beside those who read
+        const std::unique_lock lock(mutex_);
+        if (index) table_.swap_index(*index);
+        table_.reserve(count);
     }
 
     static void stamp(Entry<Data>& entry, Sequence& last) {
