@@ -298,7 +298,7 @@ plant("a decision counts for an entry that has moved" store/local_store.hpp
     [[                } else if (entry != decision.expected.get()) {]]
     [[                } else if (!PLANTED && entry != decision.expected.get()) {]])
 plant("an edit and its mark are two commits" store/group_commit.hpp
-    [[            memory_.stamp(group.commit);]]
+    [[            memory_.prepare(group.commit);]]
     [[            if (PLANTED) {
                 Commit<Data> unmarked{.edits = group.commit.edits};
                 for (auto& each : unmarked.edits.written()) {
@@ -306,7 +306,7 @@ plant("an edit and its mark are two commits" store/group_commit.hpp
                 }
                 memory_.commit(std::move(unmarked));
             }
-            memory_.stamp(group.commit);]])
+            memory_.prepare(group.commit);]])
 plant("a commit that failed counts as stored" store/store_memory.hpp
     [[        } catch (const StorageError&) {
             throw;]]
