@@ -63,6 +63,18 @@ TEST_CASE("a future that becomes ready while it is waited for gives its value", 
     CHECK(looks == 5);
 }
 
+TEST_CASE("a time-out that no clock has room for is none", "[sync]") {
+    for (const std::chrono::milliseconds timeout :
+         {std::chrono::milliseconds::max(), std::chrono::milliseconds{24h * 365 * 400}}) {
+        std::promise<int> promise;
+        int looks = 0;
+        const auto wait = hasty(timeout, [&] {
+            if (++looks == 5) promise.set_value(7);
+        });
+        CHECK(wait(promise.get_future()) == 7);
+    }
+}
+
 TEST_CASE("a value counts that is there when the time is just over", "[sync]") {
     std::promise<int> promise;
     int looks = 0;

@@ -77,10 +77,15 @@ struct Awaiter {
     std::function<std::chrono::nanoseconds()> monotonic{};
     bool can_wait = has_threads;  ///< else only what is ready at once ever will be
 
+    static constexpr std::chrono::hours year{24 * 365};
+
     template <class Value>
     Value operator()(std::future<Value> future) const {
         if (!future.valid()) throw RemoteError("the callback returned an empty future");
         const auto began = monotonic();
+        // Held where a count of nanoseconds has room for it: `milliseconds::max()` is a way to say
+        // that there is no hurry.
+        const auto longest = std::min(timeout, std::chrono::milliseconds{year});
         auto wait = std::chrono::milliseconds{0};
         for (;;) {
             if (future.wait_for(wait) != std::future_status::timeout) return future.get();
@@ -95,15 +100,15 @@ struct Awaiter {
                 ParkingLot::instance().park(std::move(future));
                 throw Stopped("stopped while waiting for the callback");
             }
-            if (timeout.count() > 0 && waited >= timeout) {
+            if (longest.count() > 0 && waited >= longest) {
                 ParkingLot::instance().park(std::move(future));
                 throw TimedOut("the callback was not ready within " +
-                               std::to_string(timeout.count()) + " ms");
+                               std::to_string(longest.count()) + " ms");
             }
             wait = poll;
-            if (timeout.count() > 0) {
+            if (longest.count() > 0) {
                 const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-                    timeout - waited + std::chrono::milliseconds{1});
+                    longest - waited + std::chrono::milliseconds{1});
                 wait = std::min(poll, left);
             }
         }
