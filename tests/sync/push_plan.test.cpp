@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -79,6 +80,18 @@ Course run(PushPlan plan, const std::set<std::string>& poison) {
 }
 
 }  // namespace
+
+TEST_CASE("a limit as large as a number can be is none", "[sync]") {
+    using Number = std::numeric_limits<std::size_t>;
+    for (const std::size_t limit : {Number::max(), Number::max() / 2 + 1}) {
+        auto plan = plan_of(limit, {healthy("a"), suspect("s"), suspect("t")});
+        CHECK(ids_of(plan.next()) == "a");
+        plan.replied();
+        CHECK(ids_of(plan.next()) == "s");
+        for (int n = 0; n < 70; ++n) plan.replied();
+        CHECK(ids_of(plan.next()) == "t");
+    }
+}
 
 TEST_CASE("batches hold at most the limit, in the order of edits", "[sync]") {
     auto plan = plan_of(2, records(5));

@@ -67,7 +67,7 @@ public:
     /// A reply came for a batch, whatever it said: the next one may be larger.
     void replied() {
         failures_in_a_row_ = 0;
-        size_ = std::min(limit_, size_ * 2);
+        size_ = size_ > limit_ / 2 ? limit_ : size_ * 2;
     }
 
     /// A batch of several, as `next` gave it, failed whole: its records wait for their turn in
