@@ -22,12 +22,13 @@ public:
     explicit StoreLedger(LocalStore<Data>& store) : store_(store) {}
 
     [[nodiscard]] std::vector<RetryEntry<Data>> entries() const override {
+        const Timestamp at = store_.options().clock();
         std::vector<RetryEntry<Data>> listed;
         for (const auto& entry : store_.read_retrying()) {
             const RetryState& state = *entry->active_retry();
             listed.push_back({.record = *entry->local,
                               .attempts = state.attempts,
-                              .due = state.due(),
+                              .due = std::max(end_of(state.backoff, at), end_of(state.asked, at)),
                               .dead = state.dead,
                               .history = state.history});
         }
@@ -58,7 +59,8 @@ public:
 
     [[nodiscard]] Timestamp not_before() const override {
         const RemoteHealth health = store_.state().health;
-        return std::max(health.backoff.until(), health.asked.until());
+        const Timestamp at = store_.options().clock();
+        return std::max(end_of(health.backoff, at), end_of(health.asked, at));
     }
 
     [[nodiscard]] std::shared_ptr<RetryLedger<Data>> copy() const override {
@@ -66,6 +68,12 @@ public:
     }
 
 private:
+    /// When a wait ends: one that began later than it is now has ended, because the clock was set
+    /// back (`Wait::is_over`). Whoever sleeps until the time that it named would sleep for years.
+    static Timestamp end_of(const Wait& wait, Timestamp at) noexcept {
+        return at < wait.since ? Timestamp{} : wait.until();
+    }
+
     LocalStore<Data>& store_;
 };
 
