@@ -193,6 +193,41 @@ TEST_CASE("a negative or empty request to wait is none", "[sync]") {
     CHECK(text_of(box.device) == text_of(box.server));
 }
 
+TEST_CASE("who asks to come again without a time to wait is not asked again at once by a timer",
+          "[sync]") {
+    Outbox box{1, {.backoff_base = 1min}};
+    const auto wait = GENERATE(0ms, -5ms);
+    const bool is_whole = GENERATE(false, true);
+    if (is_whole) {
+        box.server.rate_limit(wait);
+    } else {
+        box.server.ask_retry("r0", wait);
+    }
+    box.sync({.direction = SyncDirection::push});
+
+    CHECK(box.queue().next_due() == box.device.clock.now() + 1min);
+    box.sync(timer);
+    CHECK(box.wire.batches.empty());
+    CHECK(box.queue().entries().at(0).attempts == 0);
+    box.server.accept_again("r0");
+    box.device.clock.advance(1min);
+    box.sync(timer);
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("an engine that lets no remote ask it to wait takes no request to wait", "[sync]") {
+    Outbox box{1};
+    SyncEngine<> engine{*box.device.store, ConflictResolver<>{}, RetryQueue<>{},
+                        EngineOptions{.executor = inline_executor(), .max_retry_after = -1ms}};
+    box.server.ask_retry("r0", 10min);
+    engine.sync(box.server.remote()).get();
+    box.server.accept_again("r0");
+    engine.sync(box.server.remote()).get();
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
 TEST_CASE("a wait that was stored under other rules is cut when it is loaded", "[sync]") {
     Outbox box{1};
     {

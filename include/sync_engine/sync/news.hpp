@@ -211,6 +211,12 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
             state.asked = {
                 context.moment.now,
                 std::clamp(failed.after, std::chrono::milliseconds{0}, context.max_wait)};
+            // No time was named: a timer waits all the same, or it would ask again at once for
+            // ever.
+            if (failed.after <= std::chrono::milliseconds{0}) {
+                state.backoff = {context.moment.now,
+                                 context.retry.delay(std::max(state.attempts, 1U), context.random)};
+            }
             break;
     }
     state.remember({entry->local->id, failed.message, context.moment.now});
