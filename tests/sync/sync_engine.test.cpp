@@ -281,6 +281,32 @@ TEST_CASE("an edit made after the filter was asked about the record is not pushe
     CHECK(shell.pending() == Ids{"a"});
 }
 
+TEST_CASE("the filter is asked about the winner of a conflict that its push revealed", "[sync]") {
+    Shell shell{ConflictResolver<Json>{ConflictStrategy::local_wins}};
+    shell.edit("a", "base");
+    shell.sync();
+    shell.edit("a", "public");
+    const Json meanwhile = GENERATE("private", "public too");
+    auto remote = shell.server.remote();
+    remote.push = [&, push = remote.push, is_first = true](PushBatch<Json> batch) mutable {
+        if (std::exchange(is_first, false)) {
+            shell.edit_elsewhere("a", "theirs", 9);
+            shell.edit("a", meanwhile);
+        }
+        return make_ready_future(push(std::move(batch), [](auto future) { return future.get(); }));
+    };
+    const auto is_public = [](const auto& record) { return record.data != "private"; };
+
+    const auto result = shell.engine.sync_where(is_public, remote).get();
+
+    CHECK(result.conflicts == 1);
+    CHECK(result.outcome == SyncOutcome::completed);
+    CHECK(shell.data("a") == meanwhile);
+    const bool is_private = meanwhile == "private";
+    CHECK(shell.server.find("a")->data == (is_private ? Json("theirs") : meanwhile));
+    CHECK(shell.pending() == (is_private ? Ids{"a"} : Ids{}));
+}
+
 TEST_CASE("sync_where without a predicate is refused at once", "[sync]") {
     Shell shell;
     CHECK_THROWS_AS(shell.engine.sync_where({}, shell.server.remote()), std::invalid_argument);

@@ -288,12 +288,18 @@ private:
                 chosen.push_back(std::move(candidates_[each]));
             }
         }
+        candidates_.clear();
+        if (plan_is_filled_) {
+            for (auto& each : chosen) plan_.push_again(std::move(each));
+            return next_batch();
+        }
         candidates_ = std::move(chosen);
         return fill_plan();
     }
 
     Action<Data> fill_plan() {
-        plan_.fill(std::move(candidates_));
+        plan_is_filled_ = true;
+        plan_.fill(std::exchange(candidates_, {}));
         return next_batch();
     }
 
@@ -301,6 +307,10 @@ private:
     /// crash we know what may be under way.
     Action<Data> next_batch() {
         if (is_stopping_) return end_push(SyncOutcome::stopped);
+        if (!candidates_.empty()) {
+            phase_ = Phase::filtering;
+            return AskFilter<Data>{std::exchange(winners_, {})};
+        }
         batch_ = plan_.next();
         if (batch_.empty()) return end_push(SyncOutcome::completed);
         return settle_and_stage({});
@@ -458,7 +468,8 @@ private:
             return go_on();
         }
         phase_ = Phase::telling_progress;
-        const std::size_t ahead = plan_.remaining() + (then_ == Then::next_page ? 1 : 0);
+        const std::size_t ahead =
+            plan_.remaining() + candidates_.size() + (then_ == Then::next_page ? 1 : 0);
         return TellProgress{handled_, handled_ + ahead};
     }
 
@@ -503,7 +514,10 @@ private:
                                        " rounds; the next sync tries again");
             return;
         }
-        plan_.push_again({.id = settled.id});
+        if (!setup_.filtered) return plan_.push_again({.id = settled.id});
+        // It is another state than the one that the filter let pass.
+        candidates_.push_back({.id = settled.id, .sequence = settled.entry->sequence});
+        winners_.push_back(settled.entry->local);
     }
 
     // End.
@@ -547,6 +561,8 @@ private:
     /// The whole remote is to be left alone, if that is what it said.
     void note_request_to_wait(const CallFailed& failed) {
         if (failed.error != CallError::retry_after) return;
+        // A wait that is over at once would let a timer ask again at once, for ever.
+        if (failed.after <= std::chrono::milliseconds{0}) return remote_.failed();
         remote_.asked_to_wait(failed.after, now_);
     }
 
@@ -561,8 +577,6 @@ private:
     }
 
     void set_time(Timestamp now) {
-        // A wait that is over at once would let a timer ask again at once, for ever.
-        if (failed.after <= std::chrono::milliseconds{0}) return remote_.failed();
         now_ = now;
         context_.moment.now = now;
         context_.random = random_();
@@ -586,7 +600,9 @@ private:
     std::unordered_set<std::string> parked_now_{};
 
     PushPlan plan_;
-    std::vector<PushCandidate> candidates_{};
+    bool plan_is_filled_ = false;
+    std::vector<PushCandidate> candidates_{};  // not asked about, or not in the plan, yet
+    std::vector<RecordPtr<Data>> winners_{};   // of conflicts: what the filter is asked about next
     std::vector<PushCandidate> batch_{};
     PushCall<Data> call_{};
     FailureNotes<Data> failures_{};
