@@ -162,10 +162,11 @@ struct Answer {
 /// A server that is asked for one record at a time.
 struct Api {
     std::map<std::string, SyncRecord<>> records{};
-    bool is_online = true;
+    std::size_t answers = 1'000;  // it gives no more than these
 
     Answer store(SyncRecord<> record, const std::string&) {
-        if (!is_online) return {.code = 503};
+        if (answers == 0) return {.code = 503};
+        --answers;
         if (record.data["height_m"] < 0) return {.code = 422, .reason = "no tree is that small"};
         const auto held = records.find(record.id);
         const std::string expected = held == records.end() ? "" : held->second.revision;
@@ -187,7 +188,7 @@ Verdict<> offer(Api& api, const Change<>& change) {
     if (answer.code == 200) return accepted(change.record.id, answer.revision);
     if (answer.code == 409) return conflict(answer.held);
     if (answer.code == 422) return rejected(change.record.id, answer.reason);
-    throw Unavailable{};
+    throw RemoteError{"the server answered " + std::to_string(answer.code)};
 }
 
 Remote<> remote_of(Api& api) {
@@ -211,16 +212,34 @@ TEST_CASE("docs/guide: real backends", "[pages]") {
     store.put({.id = "oak", .data = {{"height_m", 12}}});
     store.put({.id = "ash", .data = {{"height_m", -1}}});
 
-    api.is_online = false;
+    api.answers = 0;
     CHECK(engine.sync(remote_of(api)).get().outcome == SyncOutcome::failed);
     CHECK(engine.retry_queue().dead_letters().empty());
-    api.is_online = true;
+    api.answers = 1'000;
     CHECK(engine.sync(remote_of(api)).get().outcome == SyncOutcome::completed);
     CHECK(engine.retry_queue().dead_letters().size() == 1);
     CHECK(api.records.at("oak").data["height_m"] == 12);
 
     Change<> stale{.record = {.id = "oak", .data = {{"height_m", 13}}}};
     CHECK(offer(api, stale).kind == VerdictKind::conflict);
+}
+
+TEST_CASE("docs/guide: a server that goes away in the middle of a batch", "[pages]") {
+    Api api;
+    LocalStore<> store;
+    SyncEngine<> engine{store, ConflictResolver<>{ConflictStrategy::manual}};
+    store.put({.id = "oak", .data = {{"height_m", 12}}});
+    store.put({.id = "ash", .data = {{"height_m", 9}}});
+
+    api.answers = 1;
+    CHECK(engine.sync(remote_of(api)).get().outcome == SyncOutcome::failed);
+    CHECK(api.records.size() == 1);
+
+    api.answers = 1'000;
+    store.update("oak", [](auto& tree) { tree["height_m"] = 13; });
+    CHECK(engine.sync(remote_of(api)).get().conflicts == 0);
+    CHECK(api.records.at("oak").data["height_m"] == 13);
+    CHECK(store.pending().empty());
 }
 
 TEST_CASE("docs/guide: testing", "[pages]") {
