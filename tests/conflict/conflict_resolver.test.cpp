@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -391,6 +392,15 @@ TEST_CASE("of shared records a whole winner is answered itself, and counted", "[
     const auto stranger = std::make_shared<const Record>(Record{.id = "other"});
     CHECK_THROWS_AS((void)Resolver{ConflictStrategy::remote_wins}.resolve(nullptr, ours, stranger),
                     IdChanged);
+}
+
+TEST_CASE("a function of JSON is no resolver: it would see records where it means data",
+          "[conflict]") {
+    CHECK_FALSE(std::is_constructible_v<Resolver, json (*)(const json&, const json&)>);
+    CHECK_FALSE(std::is_constructible_v<Resolver, json (*)(const Record&, const Record&)>);
+    CHECK_FALSE(
+        std::is_constructible_v<Resolver, json (*)(const Record*, const Record&, const Record&)>);
+    CHECK(std::is_constructible_v<Resolver, Record (*)(const Record&, const Record&)>);
 }
 
 TEST_CASE("a resolver decides on many threads at once", "[conflict][threads]") {

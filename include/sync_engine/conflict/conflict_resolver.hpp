@@ -51,6 +51,16 @@ template <class Data>
     return local.updated_at > remote.updated_at;
 }
 
+namespace detail {
+
+/// Whether `Custom` answers with a record. What answers with JSON would be converted, and has
+/// compared records as JSON where it meant their data.
+template <class Custom, class Record, class... Arguments>
+concept Decides = std::is_invocable_r_v<Record, Custom&, Arguments...> &&
+    !std::same_as<std::remove_cvref_t<std::invoke_result_t<Custom&, Arguments...>>, nlohmann::json>;
+
+}  // namespace detail
+
 /// Decides conflicts: a strategy, or a function of yours.
 ///
 /// A function gets `(const SyncRecord<Data>& local, const SyncRecord<Data>& remote)`, or the base
@@ -82,7 +92,7 @@ public:
 
     /// A function of `(local, remote)`.
     template <class Custom>
-    requires std::is_invocable_r_v<Record, Custom&, const Record&, const Record&>
+    requires detail::Decides<Custom, Record, const Record&, const Record&>
     explicit ConflictResolver(Custom custom) : strategy_(ConflictStrategy::custom) {
         std::function<Record(const Record&, const Record&)> two{std::move(custom)};
         if (!two) refuse_empty();
@@ -93,7 +103,7 @@ public:
 
     /// A function of `(base, local, remote)`. Throws `std::invalid_argument` if it is empty.
     template <class Custom>
-    requires std::is_invocable_r_v<Record, Custom&, const Record*, const Record&, const Record&>
+    requires detail::Decides<Custom, Record, const Record*, const Record&, const Record&>
     explicit ConflictResolver(Custom custom)
         : strategy_(ConflictStrategy::custom), custom_(std::move(custom)) {
         if (!custom_) refuse_empty();

@@ -44,9 +44,15 @@ template <class Callback, class Data>
 concept PushesShared = Calls<Callback, PushReport<Data>, SharedPushBatch<Data>>;
 
 template <class Callback, class Data>
+concept Pushes =
+    PushesSimply<Callback, Data> || PushesNatively<Callback, Data> || PushesShared<Callback, Data>;
+
+template <class Callback, class Data>
 concept PullsSimply = Calls<Callback, std::vector<SyncRecord<Data>>>;
 template <class Callback, class Data>
 concept PullsNatively = Calls<Callback, PullPage<Data>, PullRequest>;
+template <class Callback, class Data>
+concept Pulls = PullsSimply<Callback, Data> || PullsNatively<Callback, Data>;
 
 }  // namespace detail
 
@@ -74,9 +80,8 @@ public:
     /// Anything that can be called in one of the forms; the first that fits counts: simple, native,
     /// shared. An empty function or a null pointer is no callback.
     template <class Callback, class Called = std::remove_cvref_t<Callback>>
-    requires(!std::same_as<Called, PushCallback> &&
-             (detail::PushesSimply<Called, Data> || detail::PushesNatively<Called, Data> ||
-              detail::PushesShared<Called, Data>)) PushCallback(Callback&& callback) {
+    requires(!std::same_as<Called, PushCallback> && detail::Pushes<Called, Data>)
+        PushCallback(Callback&& callback) {
         if (detail::is_empty(callback)) return;
         if constexpr (detail::PushesSimply<Called, Data>) {
             form_ = Simple(std::forward<Callback>(callback));
@@ -86,6 +91,12 @@ public:
             form_ = Shared(std::forward<Callback>(callback));
         }
     }
+
+    /// Anything else; deleted, so that the compiler names the callback and shows what it should be.
+    template <class Callback, class Called = std::remove_cvref_t<Callback>>
+    requires(!std::same_as<Called, PushCallback> && !detail::Pushes<Called, Data>)
+        PushCallback(Callback&&)  // push has to be future<PushReport<Data>>(PushBatch<Data>), or
+    = delete;                     // future<vector<string>>(vector<SyncRecord<Data>>)
 
     /// True if there is something to call.
     explicit operator bool() const noexcept { return form_.index() != 0; }
@@ -142,8 +153,7 @@ public:
     /// Anything that can be called in one of the forms; the simple one counts where both fit. An
     /// empty function or a null pointer is no callback.
     template <class Callback, class Called = std::remove_cvref_t<Callback>>
-    requires(!std::same_as<Called, PullCallback> &&
-             (detail::PullsSimply<Called, Data> || detail::PullsNatively<Called, Data>))
+    requires(!std::same_as<Called, PullCallback> && detail::Pulls<Called, Data>)
         PullCallback(Callback&& callback) {
         if (detail::is_empty(callback)) return;
         if constexpr (detail::PullsSimply<Called, Data>) {
@@ -152,6 +162,12 @@ public:
             form_ = Native(std::forward<Callback>(callback));
         }
     }
+
+    /// Anything else; deleted, so that the compiler names the callback and shows what it should be.
+    template <class Callback, class Called = std::remove_cvref_t<Callback>>
+    requires(!std::same_as<Called, PullCallback> && !detail::Pulls<Called, Data>)
+        PullCallback(Callback&&)  // pull has to be future<PullPage<Data>>(PullRequest), or
+    = delete;                     // future<vector<SyncRecord<Data>>>()
 
     /// True if there is something to call.
     explicit operator bool() const noexcept { return form_.index() != 0; }

@@ -13,10 +13,24 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace sync_engine {
+
+namespace detail {
+
+/// False for a body that takes `auto`: of that it cannot be told whether it takes a copy.
+template <class Body>
+concept NamesItsParameter = requires {
+    &Body::operator();
+};
+/// Whether a body takes the data, but not as `Data&`: what it changes is a copy.
+template <class Body, class Data>
+concept TakesValue = NamesItsParameter<Body> && std::is_invocable_v<Body&, Data>;
+
+}  // namespace detail
 
 /// Edits that are newer than the table and not durable yet, newest first; null: none.
 template <class Data>
@@ -35,9 +49,11 @@ public:
     Transaction(const EntryTable<Data>& table, Moment moment, PendingEdits<Data> pending = {})
         : table_(table), pending_(pending), moment_(moment) {}
 
-    /// Stores an edit and marks it for the next push. With status `deleted` it is `remove`. The
-    /// members that `Data` does not know are not edited: the record keeps those that the store has,
-    /// whatever it comes with. Throws `InvalidRecord` if the record could never travel.
+    /// Stores an edit, the whole record, and marks it for the next push. What a copy was read from
+    /// may have moved meanwhile: `update` changes the record as it is now. With status `deleted` it
+    /// is `remove`. The members that `Data` does not know are not edited: the record keeps those
+    /// that the store has, whatever it comes with. Throws `InvalidRecord` if the record could never
+    /// travel.
     void put(SyncRecord<Data> record) {
         check_record(record);
         put_checked(std::move(record));
@@ -54,6 +70,8 @@ public:
     /// throws `NotFound` where there is no such record.
     template <class Body>
     bool update(std::string_view id, Body&& change) {
+        static_assert(!detail::TakesValue<std::remove_reference_t<Body>, Data>,
+                      "update edits the data in place: its body has to take Data&, not a copy");
         const Entry<Data>* found = visible(id);
         if (found == nullptr) {
             throw NotFound("record " + quoted(id) +
@@ -135,6 +153,7 @@ public:
     }
 
     /// Decides a conflict as it was listed. Throws `Refused` if the remote state has moved since.
+    /// An edit made here since is decided too: list again where there may be one.
     void resolve(const Conflict<Data>& conflict, SyncRecord<Data> record) {
         if (!(*in_conflict(conflict.id).theirs() == conflict.theirs)) {
             throw Refused("conflict on record " + quoted(conflict.id) +

@@ -3,6 +3,7 @@
 
 #include <sync_engine/conflict/conflict_resolver.hpp>
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/record/unknown_members.hpp>
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/local_store.hpp>
@@ -15,6 +16,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <concepts>
 #include <condition_variable>
 #include <cstdio>
 #include <exception>
@@ -46,6 +48,12 @@ public:
           resolver_(std::move(resolver)),
           retry_(std::move(retry)),
           options_(std::move(options)) {
+        static_assert(detail::HasAdapters<Data>,
+                      "a sync needs JSON adapters of Data: to_json and from_json, as by "
+                      "NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT beside the type");
+        static_assert(std::equality_comparable<Data>,
+                      "a sync needs operator== of Data: bool operator==(const Data&) const = "
+                      "default");
         retry_.attach(std::make_shared<detail::StoreLedger<Data>>(store_), store_.options().clock,
                       store_.options().random);
     }
