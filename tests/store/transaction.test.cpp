@@ -164,17 +164,6 @@ TEST_CASE("the body of an update may edit the transaction that it is part of", "
     CHECK(store->get("a")->version == 2);
 }
 
-TEST_CASE("the body of an update that takes a copy is refused when it is compiled", "[store]") {
-    const auto copying = [](json data) { data = 1; };
-    const auto reading = [](const json&) {};
-    const auto editing = [](json& data) { data = 1; };
-    const auto any = [](auto& data) { data = 1; };
-    CHECK(detail::TakesValue<decltype(copying), json>);
-    CHECK(detail::TakesValue<decltype(reading), json>);
-    CHECK_FALSE(detail::TakesValue<decltype(editing), json>);
-    CHECK_FALSE(detail::TakesValue<decltype(any), json>);
-}
-
 TEST_CASE("a body can read the store", "[store]") {
     TestStore<> store;
     store->put(note("a", "one").with_tags({"x"}));

@@ -13,24 +13,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace sync_engine {
-
-namespace detail {
-
-/// False for a body that takes `auto`: of that it cannot be told whether it takes a copy.
-template <class Body>
-concept NamesItsParameter = requires {
-    &Body::operator();
-};
-/// Whether a body takes the data, but not as `Data&`: what it changes is a copy.
-template <class Body, class Data>
-concept TakesValue = NamesItsParameter<Body> && std::is_invocable_v<Body&, Data>;
-
-}  // namespace detail
 
 /// Edits that are newer than the table and not durable yet, newest first; null: none.
 template <class Data>
@@ -70,8 +56,6 @@ public:
     /// throws `NotFound` where there is no such record.
     template <class Body>
     bool update(std::string_view id, Body&& change) {
-        static_assert(!detail::TakesValue<std::remove_reference_t<Body>, Data>,
-                      "update edits the data in place: its body has to take Data&, not a copy");
         const Entry<Data>* found = visible(id);
         if (found == nullptr) {
             throw NotFound("record " + quoted(id) +
