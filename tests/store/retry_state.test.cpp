@@ -25,6 +25,8 @@ TEST_CASE("a wait is over when its length has passed", "[store]") {
     CHECK(wait.is_over(noon + 10s));
     CHECK(wait.is_over(noon + 24h));
     CHECK(wait.until() == noon + 10s);
+    CHECK(wait.due(noon) == noon + 10s);
+    CHECK(wait.due(noon - 1us) == Timestamp{});
 }
 
 TEST_CASE("a wait of no length is over at once", "[store]") {
@@ -39,9 +41,10 @@ TEST_CASE("a clock that is set back ends a wait", "[store]") {
 }
 
 TEST_CASE("an edit is due when both of its waits have ended", "[store]") {
-    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon, 5s}}.due() == noon + 10s);
-    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon + 6s, 5s}}.due() == noon + 11s);
-    CHECK(RetryState{}.due() == Timestamp{});
+    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon, 5s}}.due(noon) == noon + 10s);
+    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon + 6s, 5s}}.due(noon + 6s) ==
+          noon + 11s);
+    CHECK(RetryState{}.due(noon) == Timestamp{});
 }
 
 TEST_CASE("the newest failures are remembered, oldest first", "[store]") {

@@ -216,6 +216,23 @@ TEST_CASE("who asks to come again without a time to wait is not asked again at o
     CHECK(text_of(box.device) == text_of(box.server));
 }
 
+TEST_CASE("a timer does not ask for a login again and again, and a sync after it does not wait",
+          "[sync]") {
+    Outbox box{1, {.backoff_base = 1min}};
+    const auto direction = GENERATE(SyncDirection::push, SyncDirection::both);
+    box.server.require_login(true);
+    box.sync({.direction = direction});
+
+    CHECK(calls_of(box, timer) == 0);
+    box.device.clock.advance(1min);
+    CHECK(calls_of(box, timer) == 1);
+    CHECK(calls_of(box, timer) == 0);
+    box.server.require_login(false);
+    box.sync();
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
 TEST_CASE("an engine that lets no remote ask it to wait takes no request to wait", "[sync]") {
     Outbox box{1};
     SyncEngine<> engine{*box.device.store, ConflictResolver<>{}, RetryQueue<>{},

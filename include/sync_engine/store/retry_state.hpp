@@ -33,6 +33,11 @@ struct Wait {
     /// When it ends, if the clock runs on.
     [[nodiscard]] Timestamp until() const noexcept { return since + length; }
 
+    /// The same for who sleeps until then: the past, where the clock was set back and ended it.
+    [[nodiscard]] Timestamp due(Timestamp at) const noexcept {
+        return at < since ? Timestamp{} : until();
+    }
+
     bool operator==(const Wait&) const = default;
 };
 
@@ -58,8 +63,8 @@ struct RetryState {
     }
 
     /// When this edit may be sent by a timer.
-    [[nodiscard]] Timestamp due() const noexcept {
-        return std::max(backoff.until(), asked.until());
+    [[nodiscard]] Timestamp due(Timestamp at) const noexcept {
+        return std::max(backoff.due(at), asked.due(at));
     }
 
     bool operator==(const RetryState&) const = default;

@@ -41,7 +41,9 @@ public:
     void answered() noexcept { has_answered_ = true; }
     void failed() noexcept { has_failed_ = true; }
 
+    /// Who names no time has failed: a wait that is over at once would let a timer ask for ever.
     void asked_to_wait(std::chrono::milliseconds wait, Timestamp now) {
+        if (wait <= std::chrono::milliseconds{0}) return failed();
         has_asked_ = true;
         health_.asked = {now, clamped(wait)};
     }

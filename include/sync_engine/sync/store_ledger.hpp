@@ -28,7 +28,7 @@ public:
             const RetryState& state = *entry->active_retry();
             listed.push_back({.record = *entry->local,
                               .attempts = state.attempts,
-                              .due = std::max(end_of(state.backoff, at), end_of(state.asked, at)),
+                              .due = state.due(at),
                               .dead = state.dead,
                               .history = state.history});
         }
@@ -60,7 +60,7 @@ public:
     [[nodiscard]] Timestamp not_before() const override {
         const RemoteHealth health = store_.state().health;
         const Timestamp at = store_.options().clock();
-        return std::max(end_of(health.backoff, at), end_of(health.asked, at));
+        return std::max(health.backoff.due(at), health.asked.due(at));
     }
 
     [[nodiscard]] std::shared_ptr<RetryLedger<Data>> copy() const override {
@@ -68,12 +68,6 @@ public:
     }
 
 private:
-    /// When a wait ends: one that began later than it is now has ended, because the clock was set
-    /// back (`Wait::is_over`). Whoever sleeps until the time that it named would sleep for years.
-    static Timestamp end_of(const Wait& wait, Timestamp at) noexcept {
-        return at < wait.since ? Timestamp{} : wait.until();
-    }
-
     LocalStore<Data>& store_;
 };
 

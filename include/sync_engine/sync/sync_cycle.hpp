@@ -203,10 +203,6 @@ private:
             return ask_page();
         }
         note_request_to_wait(failed);
-        if (failed.error == CallError::unauthorized) {  // a new login is no matter of time
-            add_error("", "pull failed: " + failed.message);
-            return close(SyncOutcome::failed);
-        }
         return pull_failed(failed.message);
     }
 
@@ -381,8 +377,11 @@ private:
                 failures_.note(call_, Failure::unreached, failed.message);
                 remote_.failed();
                 return push_failed(failed);
+            case CallError::unauthorized:  // a timer waits, a sync after a new login does not
+                remote_.failed();
+                failures_.note(call_, Failure::whole, failed.message);
+                return push_failed(failed);
             case CallError::retry_after:
-            case CallError::unauthorized:
                 failures_.note(call_, Failure::whole, failed.message);
                 return push_failed(failed);
             case CallError::too_large:
@@ -561,8 +560,6 @@ private:
     /// The whole remote is to be left alone, if that is what it said.
     void note_request_to_wait(const CallFailed& failed) {
         if (failed.error != CallError::retry_after) return;
-        // A wait that is over at once would let a timer ask again at once, for ever.
-        if (failed.after <= std::chrono::milliseconds{0}) return remote_.failed();
         remote_.asked_to_wait(failed.after, now_);
     }
 
