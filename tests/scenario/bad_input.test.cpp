@@ -5,6 +5,7 @@
 
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/json.hpp>
+#include <sync_engine/testing/memory_storage.hpp>
 
 #include "support/catch.hpp"
 #include "support/device.hpp"
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -508,6 +510,104 @@ TEST_CASE("a resolver that makes something endless is one that failed", "[scenar
     CHECK(device.data("a") == "mine");
     CHECK(remote.pushes.empty());
     check_soundness(device, result);
+}
+
+// Data of the app's own type, which a callback made by itself.
+
+namespace {
+
+struct Reading {
+    std::string place{};
+    double value = 0;
+
+    bool operator==(const Reading&) const = default;
+};
+
+void to_json(Json& json, const Reading& reading) {
+    if (reading.place == "nowhere") throw std::domain_error("a reading of nowhere");
+    json = {{"place", reading.place}, {"value", reading.value}};
+}
+
+void from_json(const Json& json, Reading& reading) {
+    reading = {json.at("place").get<std::string>(), json.at("value").get<double>()};
+}
+
+using ReadingRecord = sync_engine::SyncRecord<Reading>;
+using ReadingStorage = sync_engine::testing::MemoryStorage<Reading>;
+
+ReadingRecord reading(const std::string& id, Reading data) {
+    return {.id = id, .data = std::move(data), .updated_at = noon};
+}
+
+}  // namespace
+
+TEST_CASE("a row whose own type of data cannot be written blocks no other", "[scenario]") {
+    sync_engine::LocalStore<Reading> store{std::make_shared<ReadingStorage>()};
+    sync_engine::SyncEngine<Reading> engine{store, sync_engine::ConflictResolver<Reading>{}};
+    const auto bad =
+        GENERATE(as<Reading>{}, Reading{no_utf8, 1},
+                 Reading{"here", std::numeric_limits<double>::quiet_NaN()}, Reading{"nowhere", 1});
+    const auto pull = [&] {
+        return sync_engine::make_ready_future(std::vector<ReadingRecord>{
+            reading("good", {"here", 1}), reading("bad", bad), reading("fine", {"there", 2})});
+    };
+    const auto push = [](std::vector<ReadingRecord>) {
+        return sync_engine::make_ready_future(std::vector<std::string>{});
+    };
+
+    const auto result = engine.sync({.push = push, .pull = pull}).get();
+
+    CHECK(result.outcome == SyncOutcome::completed);
+    CHECK(result.pulled == 2);
+    CHECK(store.count() == 2);
+    REQUIRE(result.errors.size() == 1);
+    CHECK(result.errors[0].record_id == "bad");
+    CHECK_THAT(result.errors[0].message, contains("not usable"));
+}
+
+TEST_CASE("a verdict whose own type of data cannot be written fails its record alone",
+          "[scenario]") {
+    sync_engine::LocalStore<Reading> store{std::make_shared<ReadingStorage>()};
+    sync_engine::SyncEngine<Reading> engine{store, sync_engine::ConflictResolver<Reading>{}};
+    store.put(reading("bad", {"here", 1}));
+    store.put(reading("good", {"there", 2}));
+    const auto push = [](sync_engine::PushBatch<Reading>) {
+        return sync_engine::make_ready_future(
+            sync_engine::PushReport<Reading>{sync_engine::conflict(reading("bad", {no_utf8, 1})),
+                                             sync_engine::accepted<Reading>("good")});
+    };
+    const auto pull = [] { return sync_engine::make_ready_future(std::vector<ReadingRecord>{}); };
+
+    const auto result = engine.sync({.push = push, .pull = pull}).get();
+
+    CHECK(result.pushed == 1);
+    REQUIRE(result.errors.size() == 1);
+    CHECK(result.errors[0].record_id == "bad");
+    CHECK_THAT(result.errors[0].message, contains("conflict is not usable"));
+    CHECK(store.get("bad")->data.place == "here");
+}
+
+TEST_CASE("a winner whose own type of data cannot be written is a resolver that failed",
+          "[scenario]") {
+    sync_engine::LocalStore<Reading> store{std::make_shared<ReadingStorage>()};
+    const sync_engine::ConflictResolver<Reading> resolver{
+        [](const ReadingRecord& local, const ReadingRecord&) {
+            return local.with_data({no_utf8, 1});
+        }};
+    sync_engine::SyncEngine<Reading> engine{store, resolver};
+    store.put(reading("a", {"here", 1}));
+    const auto pull = [] {
+        return sync_engine::make_ready_future(
+            std::vector<ReadingRecord>{reading("a", {"there", 2})});
+    };
+    const auto push = [](std::vector<ReadingRecord>) {
+        return sync_engine::make_ready_future(std::vector<std::string>{});
+    };
+
+    const auto result = engine.sync({.push = push, .pull = pull}).get();
+
+    CHECK_THAT(told(result), contains("resolver failed"));
+    CHECK(store.get("a")->data.place == "here");
 }
 
 }  // namespace scenario_bad_input

@@ -240,6 +240,9 @@ public:
     /// Whether somebody has subscribed, who may do anything when a commit is told.
     [[nodiscard]] bool has_listeners() const noexcept { return feed_.has_listeners(); }
 
+    /// Whether it outlives the process, by a storage that writes down what is committed.
+    [[nodiscard]] bool is_durable() const noexcept { return memory_.has_storage(); }
+
     /// The clock, the randomness and the limits that it was made with.
     [[nodiscard]] const StoreOptions& options() const noexcept { return options_; }
 

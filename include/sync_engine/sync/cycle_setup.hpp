@@ -23,6 +23,7 @@ struct CycleSetup {
     std::uint64_t seed = 0;                  ///< for jitter and request numbers
     bool keeps_cursor = false;               ///< pull is native
     std::string remote_name{};               ///< `Remote::name`; empty: not said
+    bool is_stored = false;                  ///< what is committed is written, as JSON
     bool filtered = false;                   ///< a predicate chooses what is pushed
     bool is_watched = false;  ///< the app is told of commits, and may do anything then
 };

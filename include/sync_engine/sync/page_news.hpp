@@ -25,7 +25,8 @@ struct PageNews {
 /// Reads the records of a page. One that could not be stored, or not pushed again, is reported and
 /// skipped; the others count. Of a remote status, only `deleted` says something.
 template <class Data>
-[[nodiscard]] PageNews<Data> read_page(std::vector<SyncRecord<Data>> records, Source source) {
+[[nodiscard]] PageNews<Data> read_page(std::vector<SyncRecord<Data>> records, Source source,
+                                       bool is_stored) {
     PageNews<Data> page;
     page.news.reserve(records.size());
     IdIndex places;
@@ -33,7 +34,7 @@ template <class Data>
     const auto id_at = [&](std::size_t place) { return std::string_view{*page.news[place].id}; };
     for (auto& record : records) {
         try {
-            check_record(record);
+            check_record(record, is_stored);
         } catch (const InvalidRecord& error) {
             page.unusable.emplace_back(record.id,
                                        std::string("pulled, but not usable: ") + error.what());

@@ -90,7 +90,7 @@ public:
 
     /// Judges a reply by id, never by position; only the first verdict on a record counts, and no
     /// verdict is a failure of the record's own.
-    [[nodiscard]] Judged judge(PushReport<Data> report) const {
+    [[nodiscard]] Judged judge(PushReport<Data> report, bool is_stored) const {
         Judged judged;
         judged.news.reserve(sent_.size());
         std::vector<bool> is_answered(sent_.size());
@@ -103,7 +103,7 @@ public:
                 const bool is_accepted = verdict.kind == VerdictKind::accepted;
                 judged.accepted_any |= is_accepted;
                 judged.accepted_all &= is_accepted;
-                judged.news.push_back(news_of(std::move(verdict), sent_[place]));
+                judged.news.push_back(news_of(std::move(verdict), sent_[place], is_stored));
             }
         }
         for (std::size_t place = 0; place < sent_.size(); ++place) {
@@ -133,7 +133,7 @@ private:
         [[nodiscard]] const Sent<Data>& edit() const { return staged->sent().back(); }
     };
 
-    static News<Data> news_of(Verdict<Data> verdict, const UnderWay& sent) {
+    static News<Data> news_of(Verdict<Data> verdict, const UnderWay& sent, bool is_stored) {
         switch (verdict.kind) {
             case VerdictKind::accepted:
                 if (!is_utf8(verdict.revision)) {
@@ -154,7 +154,7 @@ private:
             if (!verdict.remote || verdict.remote->id != verdict.id) {
                 throw InvalidRecord("it does not show the remote's state of this record");
             }
-            check_record(*verdict.remote);
+            check_record(*verdict.remote, is_stored);
         } catch (const InvalidRecord& error) {
             return failure_of(sent, Failure::own,
                               std::string("the remote's conflict is not usable: ") + error.what());

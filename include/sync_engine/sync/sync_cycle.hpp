@@ -166,8 +166,8 @@ private:
         const std::string trouble = feed_.trouble_with(page);
         if (!trouble.empty()) return pull_failed(trouble);
         feed_.advance(page);
-        auto read =
-            read_page(std::move(page.records), feed_.is_rescan() ? Source::rescan : Source::pull);
+        auto read = read_page(std::move(page.records),
+                              feed_.is_rescan() ? Source::rescan : Source::pull, setup_.is_stored);
         for (const auto& each : read.news) feed_.see(*each.id);
         for (const auto& [id, why] : read.unusable) {
             feed_.see(id);
@@ -354,7 +354,7 @@ private:
         remote_.answered();
         plan_.replied();
         failures_.forget(call_);
-        auto judged = call_.judge(std::move(report));
+        auto judged = call_.judge(std::move(report), setup_.is_stored);
         something_passed_ = something_passed_ || judged.accepted_any;
         for (const auto& id : judged.strangers) {
             add_error(id, "the remote answered for a record that was not sent");

@@ -132,6 +132,7 @@ public:
                 .seed = store_.options().random(),
                 .keeps_cursor = job_.remote.pull.keeps_cursor(),
                 .remote_name = job_.remote.name,
+                .is_stored = store_.is_durable(),
                 .filtered = static_cast<bool>(job_.predicate),
                 .is_watched = store_.has_listeners()};
     }
@@ -251,7 +252,7 @@ private:
             auto winner =
                 resolver_.resolve(question.base.get(), question.local, question.remote, sent);
             const bool is_new = winner != question.local && winner != question.remote;
-            if (is_new) check_record(*winner);
+            if (is_new) check_record(*winner, store_.is_durable());
             resolved.winner = std::move(winner);
         } catch (...) {
             resolved.error = "the conflict resolver failed: " + text_of_exception() +
