@@ -495,6 +495,47 @@ TEST_CASE("a document nested too deep is found by halves, and skipped", "[remote
     CHECK(phone.device.store->count() == 5);
 }
 
+TEST_CASE("a split document that makes no sense does not hold up the feed", "[remote]") {
+    FakeCouch server;
+    server.edit("a", {{"text", "milk"}});
+    server.replicate("bad", {{"n", 1}});
+    server.replicate("bad", {{"n", 2}});
+    server.edit("c", {{"text", "tea"}});
+    const auto trouble = GENERATE("losers", "no revision", "start", "hashes", "no body", "no list");
+    server.after = [&](const HttpRequest& request, Response& response) {
+        auto answer = json::parse(response.body);
+        if (asks(request, "_changes")) {
+            for (auto& row : answer["results"]) {
+                if (row["id"] != "bad") continue;
+                if (trouble == std::string{"losers"}) row["doc"]["_conflicts"] = {1};
+                if (trouble == std::string{"no revision"}) row["doc"].erase("_rev");
+            }
+        } else if (asks(request, "_bulk_get")) {
+            for (auto& result : answer["results"]) {
+                if (trouble == std::string{"no list"}) result["docs"] = 5;
+                if (!result["docs"].is_array()) continue;
+                for (auto& each : result["docs"]) {
+                    if (trouble == std::string{"no body"}) each["ok"] = "lost";
+                    if (trouble == std::string{"start"}) each["ok"]["_revisions"]["start"] = "1";
+                    if (trouble == std::string{"hashes"}) each["ok"]["_revisions"]["ids"] = 7;
+                }
+            }
+        }
+        response.body = answer.dump();
+    };
+    Client phone{server};
+
+    const auto result = phone.sync();
+
+    CAPTURE(trouble, result.errors);
+    CHECK(result.outcome == SyncOutcome::completed);
+    CHECK(std::count_if(result.errors.begin(), result.errors.end(),
+                        [](const auto& each) { return each.record_id == "bad"; }) == 1);
+    CHECK(phone.device.data("a") == json{{"text", "milk"}});
+    CHECK(phone.device.data("c") == json{{"text", "tea"}});
+    CHECK(server.live_leaves("bad") == 2);
+}
+
 TEST_CASE("an answer with too many documents is asked for in halves", "[remote]") {
     FakeCouch server;
     for (int each = 0; each < 20; ++each) {

@@ -228,10 +228,11 @@ private:
             if (couchdb::is_reserved_id(id)) return;
             try {
                 auto& document = row["doc"];
-                if (has_conflicts(document)) split.push_back(document);
+                Json whole = has_conflicts(document) ? document : Json();
                 Record record = couchdb::record_of<Data>(std::move(document));
                 if (is_behind_deletion(row, record)) record.updated_at = Timestamp{};
                 read.records.push_back(std::move(record));
+                if (!whole.is_null()) split.push_back(std::move(whole));
             } catch (const FormatError& error) {
                 read.errors.push_back({id, error.what()});
             }

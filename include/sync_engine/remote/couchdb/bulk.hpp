@@ -86,7 +86,7 @@ public:
     }
 
     /// Documents in given revisions, tombstones and leaves that nobody sees included, each with the
-    /// revisions that it comes from. One that is not to be had is left out.
+    /// revisions that it comes from. One that is not to be had, or cannot be read, is left out.
     [[nodiscard]] Bodies get(const std::vector<Revision>& revisions) const {
         Bodies bodies;
         if (revisions.empty()) return bodies;  // there is a server that never answers an empty list
@@ -96,14 +96,17 @@ public:
         }
         Json answer = asked("/_bulk_get?revs=true", {{"docs", std::move(wanted)}});
         for (auto& result : member(answer, "results")) {
-            detail::require_object(result, "result of _bulk_get");
-            for (auto& each : member(result, "docs")) {
-                if (!each.is_object() || !each.contains("ok")) continue;
-                auto& document = each["ok"];
-                detail::require_object(document, "document of _bulk_get");
-                Revision key{detail::read_string(document, "_id"),
-                             detail::read_string(document, "_rev")};
-                bodies[std::move(key)] = std::move(document);
+            try {
+                for (auto& each : member(result, "docs")) {
+                    if (!each.is_object() || !each.contains("ok")) continue;
+                    auto& document = each["ok"];
+                    detail::require_object(document, "document of _bulk_get");
+                    Revision key{detail::read_string(document, "_id"),
+                                 detail::read_string(document, "_rev")};
+                    bodies[std::move(key)] = std::move(document);
+                }
+            } catch (const FormatError&) {
+                continue;
             }
         }
         return bodies;

@@ -54,7 +54,7 @@ public:
     Leaves(const Bulk& bulk, const ConflictResolver<Data>& resolver)
         : bulk_(bulk), resolver_(resolver) {}
 
-    /// `documents` have a member `_conflicts`. Throws what a request throws.
+    /// `documents` are records with a member `_conflicts`. Throws what a request throws.
     [[nodiscard]] Settled<Data> settle(const std::vector<Json>& documents) {
         read_trees(documents);
         read_ancestors();
@@ -78,11 +78,16 @@ private:
         std::vector<Revision> wanted;
         for (const auto& document : documents) {
             Tree tree{.id = id_of(document), .shown = document};
-            wanted.push_back({tree.id, detail::read_string(document, "_rev")});
-            for (const auto& loser : document.at("_conflicts")) {
-                tree.losers.push_back(detail::as_string(loser, "_conflicts"));
-                wanted.push_back({tree.id, tree.losers.back()});
+            try {
+                for (const auto& loser : document.at("_conflicts")) {
+                    tree.losers.push_back(detail::as_string(loser, "_conflicts"));
+                }
+            } catch (const FormatError& error) {
+                leave(tree, error);
+                continue;
             }
+            wanted.push_back({tree.id, detail::read_string(document, "_rev")});
+            for (const auto& loser : tree.losers) wanted.push_back({tree.id, loser});
             trees_.push_back(std::move(tree));
         }
         bodies_ = bulk_.get(wanted);
@@ -92,8 +97,12 @@ private:
         std::vector<Revision> wanted;
         for (const auto& tree : trees_) {
             for (const auto& loser : tree.losers) {
-                const auto ancestor = ancestor_of(tree, loser);
-                if (!ancestor.empty()) wanted.push_back({tree.id, ancestor});
+                try {
+                    const auto ancestor = ancestor_of(tree, loser);
+                    if (!ancestor.empty()) wanted.push_back({tree.id, ancestor});
+                } catch (const FormatError&) {
+                    continue;  // decide() comes upon it again, and reports it
+                }
             }
         }
         bodies_.merge(bulk_.get(wanted));
@@ -134,10 +143,14 @@ private:
             winner.revision = shown.revision;
             tree.winner = std::move(winner);
         } catch (const std::exception& error) {
-            settled_.errors.push_back(
-                {tree.id, "the server holds several states of it, and they stay as they are: " +
-                              std::string(error.what())});
+            leave(tree, error);
         }
+    }
+
+    void leave(const Tree& tree, const std::exception& error) {
+        settled_.errors.push_back(
+            {tree.id, "the server holds several states of it, and they stay as they are: " +
+                          std::string(error.what())});
     }
 
     /// The winner of a leaf and of what won so far, stamped above both unless it is the latter.
