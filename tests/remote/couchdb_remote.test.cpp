@@ -644,6 +644,22 @@ TEST_CASE("waiting for changes is one request, and true once there is something"
         CHECK_FALSE(phone.couch.wait_for_changes(30s));
         CHECK(deadline == 32s);
     }
+    SECTION("a wait without end is a long one, and one that is over asks all the same") {
+        std::chrono::milliseconds deadline{};
+        std::string url;
+        server.before = [&](const HttpRequest& request) -> std::optional<Response> {
+            deadline = request.deadline;
+            url = request.url;
+            return std::nullopt;
+        };
+        CHECK_FALSE(phone.couch.wait_for_changes(std::chrono::milliseconds::max()));
+        CHECK(deadline > 24h);
+        CHECK_FALSE(phone.couch.wait_for_changes(-5s));
+        CHECK(deadline == 2s);
+        CHECK_THAT(url, contains("&timeout=0&"));
+        CHECK_FALSE(phone.couch.wait_for_changes(std::chrono::milliseconds::min()));
+        CHECK(deadline == 2s);
+    }
     SECTION("what the server does not know any more is left to the pull") {
         server.wipe();
         CHECK(phone.couch.wait_for_changes(30s));
@@ -693,6 +709,55 @@ TEST_CASE("a login is a header, and in no message", "[remote]") {
                         "Authorization", "Basic YW5uOnMzY3JldA=="}) != headers.end());
     CHECK_THAT(result.errors.front().message, contains("Name or password"));
     CHECK_THAT(result.errors.front().message, !contains("s3cret"));
+}
+
+TEST_CASE("a login that was put into the URL is in no message and in no name", "[remote]") {
+    FakeCouch server;
+    server.drop();
+    const std::string with =
+        GENERATE("http://ann:s3cret@couch/a@b", "http://ann:s3@s3cret@couch/a@b");
+    CouchDbRemote<> couch{server, {.url = with, .database = "notes"}};
+    server.before = [](const HttpRequest& request) -> std::optional<Response> {
+        CHECK_THAT(request.url,
+                   contains("s3cret@couch"));  // the transport says what it thinks of it
+        return FakeCouch::answer_of(404, {{"error", "not_found"}, {"reason", "no_db_file"}});
+    };
+    Device device;
+
+    const auto result = device.sync(couch.remote());
+
+    CHECK(couch.remote().name == "http://couch/a@b/notes");
+    CHECK_THAT(result.errors.front().message, contains("http://couch/a@b/notes"));
+    CHECK_THAT(result.errors.front().message, !contains("s3"));
+}
+
+TEST_CASE("a database that another device names at the same moment keeps that name", "[remote]") {
+    FakeCouch server;
+    Client phone{server};
+    phone.device.edit("a", {{"text", "milk"}});
+    server.before = [&](const HttpRequest& request) -> std::optional<Response> {
+        if (request.method != "PUT" || !asks(request, "_local/")) return std::nullopt;
+        server.before = [](const HttpRequest& again) -> std::optional<Response> {
+            if (!asks(again, "_local/")) return std::nullopt;
+            return FakeCouch::answer_of(200, {{"database", "theirs"}});
+        };
+        return FakeCouch::answer_of(409, {{"error", "conflict"}, {"reason", "Document update"}});
+    };
+
+    CHECK_FALSE(phone.sync().has_errors());
+    CHECK(phone.couch.pull({}).cursor.at("database") == "theirs");
+}
+
+TEST_CASE("a missing database is said to be missing, whatever the answer looks like", "[remote]") {
+    const std::string body =
+        GENERATE("[]", "{}", R"({"reason":null})", R"({"reason":["missing"]})");
+    FakeCouch server;
+    Client phone{server};
+    server.before = [&](const HttpRequest&) -> std::optional<Response> {
+        return Response{.status = 404, .headers = {}, .body = body};
+    };
+
+    CHECK_THROWS_AS(phone.couch.pull({}), Unavailable);
 }
 
 TEST_CASE("a database is made once", "[remote]") {

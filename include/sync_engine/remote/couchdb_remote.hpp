@@ -92,13 +92,16 @@ public:
     void create_database(const StopToken& stop = {}) { client_.create(stop); }
 
     /// Waits until the server has something that the last pull did not show; true: pull again.
-    /// False after `wait`, as far as a server heeds it, and in any case two seconds later. True at
-    /// once before the first pull. One request. Throws a `RemoteError`, also when it is stopped.
+    /// False after `wait`, or three weeks, as far as a server heeds it, and in any case two seconds
+    /// later. True at once before the first pull. One request. Throws a `RemoteError`, also when it
+    /// is stopped.
     [[nodiscard]] bool wait_for_changes(std::chrono::milliseconds wait,
                                         const StopToken& stop = {}) {
         const Json since = get_since();
         if (since.is_null()) return true;
         constexpr std::chrono::seconds on_the_way{2};
+        constexpr std::chrono::hours most{24 * 21};  // in milliseconds less than 2^31
+        wait = std::clamp<std::chrono::milliseconds>(wait, std::chrono::milliseconds{0}, most);
         const std::string path =
             "/_changes?feed=longpoll&limit=1&timeout=" + std::to_string(wait.count()) +
             "&since=" + encoded_sequence(since);
@@ -164,8 +167,8 @@ private:
         const std::string path = "/_local/sync_engine";
         const auto known = client_.get(path, stop);
         if (known.status != 404) return detail::read_string(known.body, "database", "");
-        if (known.body.value("reason", "") != "missing" &&
-            known.body.value("reason", "") != "deleted") {
+        const auto* reason = detail::find(known.body, "reason");
+        if (reason == nullptr || (*reason != "missing" && *reason != "deleted")) {
             client_.throw_missing_database();
         }
         if (!make_one) return {};

@@ -92,7 +92,8 @@ public:
            const Login& login, Limits limits)
         : transport_(&transport), limits_(limits), database_(database) {
         while (!url.empty() && url.back() == '/') url.pop_back();
-        place_ = std::move(url) + '/' + percent_encoded(database);
+        url_ = std::move(url) + '/' + percent_encoded(database);
+        place_ = without_login(url_);
         headers_ = {{"Accept", "application/json"}};
         if (!login.bearer_token.empty()) {
             headers_.emplace_back("Authorization", "Bearer " + login.bearer_token);
@@ -125,10 +126,13 @@ public:
         return ask(with_body(std::move(asked), body));
     }
 
+    /// Answers 409 too: something is there that this was not made from.
     [[nodiscard]] Answer put(const std::string& path, const Json& body,
                              const StopToken& stop) const {
         auto asked = request("PUT", path, stop);
-        return ask(with_body(std::move(asked), body));
+        const HttpResponse response = send(with_body(std::move(asked), body));
+        if (response.status == 409) return {response.status, {}};
+        return judged(response);
     }
 
     /// Makes the database; one that exists is left as it is.
@@ -159,11 +163,21 @@ public:
     }
 
 private:
+    /// A login has no business there. What becomes of it is up to the transport; here it is kept
+    /// out of messages, and out of the name that the store keeps.
+    [[nodiscard]] static std::string without_login(std::string url) {
+        const auto scheme = url.find("://");
+        const auto host = scheme == url.npos ? 0 : scheme + 3;
+        const auto at = url.substr(0, url.find_first_of("/?#", host)).rfind('@');
+        if (at != url.npos && at >= host) url.erase(host, at + 1 - host);
+        return url;
+    }
+
     [[nodiscard]] HttpRequest request(std::string method, const std::string& path,
                                       const StopToken& stop) const {
         HttpRequest asked;
         asked.method = std::move(method);
-        asked.url = place_ + path;
+        asked.url = url_ + path;
         asked.headers = headers_;
         asked.deadline = limits_.deadline;
         asked.max_response_bytes = limits_.max_response_bytes;
@@ -284,7 +298,8 @@ private:
     HttpTransport* transport_;
     Limits limits_;
     std::string database_;
-    std::string place_;
+    std::string url_;
+    std::string place_;  ///< the same, for people
     HttpHeaders headers_;
 };
 
