@@ -8,6 +8,11 @@
 #include <string>
 #include <string_view>
 
+// Here, because every other header comes after this one.
+#if __cplusplus < 202002L && (!defined(_MSVC_LANG) || _MSVC_LANG < 202002L)
+#error "sync_engine needs C++20: -std=c++20 or /std:c++20"
+#endif
+
 namespace sync_engine {
 
 /// What every exception of this library is: a call that could not do what it promised, and that
