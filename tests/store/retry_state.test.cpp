@@ -40,6 +40,21 @@ TEST_CASE("a clock that is set back ends a wait", "[store]") {
     CHECK(Wait{noon, 10s}.is_over(Timestamp{}));
 }
 
+TEST_CASE("a wait from a file may reach beyond all time", "[store]") {
+    constexpr auto longest = std::chrono::milliseconds::max();
+    constexpr auto shortest = std::chrono::milliseconds::min();
+
+    CHECK_FALSE(Wait{noon, longest}.is_over(noon + 24h));
+    CHECK_FALSE(Wait{Timestamp::min(), longest}.is_over(Timestamp::max()));
+    CHECK(Wait{Timestamp::min(), 1s}.is_over(noon));
+    CHECK(Wait{Timestamp::max(), longest}.is_over(noon));
+    CHECK(Wait{noon, longest}.until() == Timestamp::max());
+    CHECK(Wait{Timestamp::max(), 1s}.until() == Timestamp::max());
+    CHECK(Wait{Timestamp::min(), longest}.until() == Timestamp::max());
+    CHECK(Wait{Timestamp::min(), shortest}.until() == Timestamp::min());
+    CHECK(Wait{Timestamp::min(), 1s}.until() == Timestamp::min() + 1s);
+}
+
 TEST_CASE("an edit is due when both of its waits have ended", "[store]") {
     CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon, 5s}}.due(noon) == noon + 10s);
     CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon + 6s, 5s}}.due(noon + 6s) ==

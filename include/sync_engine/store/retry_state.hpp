@@ -27,11 +27,18 @@ struct Wait {
 
     /// True once nothing is to be waited for any more.
     [[nodiscard]] bool is_over(Timestamp at) const noexcept {
-        return length <= std::chrono::milliseconds{0} || at < since || at - since >= length;
+        if (length <= std::chrono::milliseconds{0} || at < since) return true;
+        // As milliseconds, because a length from a file may have no room as microseconds.
+        return std::chrono::floor<std::chrono::milliseconds>(detail::elapsed(since, at)) >= length;
     }
 
-    /// When it ends, if the clock runs on.
-    [[nodiscard]] Timestamp until() const noexcept { return since + length; }
+    /// When it ends, if the clock runs on; the last moment of all if that is beyond it.
+    [[nodiscard]] Timestamp until() const noexcept {
+        if (length <= std::chrono::milliseconds{0}) return since;
+        const auto room =
+            std::chrono::floor<std::chrono::milliseconds>(detail::elapsed(since, Timestamp::max()));
+        return length > room ? Timestamp::max() : since + length;
+    }
 
     /// The same for who sleeps until then: the past, where the clock was set back and ended it.
     [[nodiscard]] Timestamp due(Timestamp at) const noexcept {
