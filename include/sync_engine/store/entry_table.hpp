@@ -7,6 +7,7 @@
 #include <sync_engine/store/id_index.hpp>
 #include <sync_engine/store/store_statistics.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -293,12 +294,8 @@ private:
     }
 
     static std::size_t position_of(const std::string& tag, const TagSet& tags) {
-        std::size_t position = 0;
-        for (const std::string& each : tags) {
-            if (each == tag) break;
-            ++position;
-        }
-        return position;
+        return static_cast<std::size_t>(std::lower_bound(tags.begin(), tags.end(), tag) -
+                                        tags.begin());
     }
 
     BlockVector<Slot> slots_;  // in order of arrival
