@@ -7,9 +7,11 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -279,7 +281,9 @@ private:
             throw SqliteError(SQLITE_READONLY, sqlite3_errstr(SQLITE_READONLY));
         }
         distrust(database_);
-        sqlite3_busy_timeout(database_.handle(), static_cast<int>(options.patience.count()));
+        constexpr std::chrono::milliseconds longest{std::numeric_limits<int>::max()};
+        const auto patience = std::min(options.patience, longest);
+        sqlite3_busy_timeout(database_.handle(), static_cast<int>(patience.count()));
         // No other process gets in until this one closes; and no shared memory beside the file.
         database_.run("PRAGMA locking_mode = EXCLUSIVE");
         database_.run("PRAGMA synchronous = FULL");
