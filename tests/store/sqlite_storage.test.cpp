@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -332,6 +333,28 @@ TEST_CASE("opening waits as long as it is told to while another program writes",
     other.run("ROLLBACK");
 }
 
+TEST_CASE("opening waits also where it is told to wait for a month", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "app.db");
+    static std::optional<sqlite::Database> other;  // gone as soon as somebody waits for it
+    other.emplace((folder / "app.db").string(), SQLITE_OPEN_READWRITE, "");
+    other->run("BEGIN IMMEDIATE");
+    sqlite3_vfs waiting = *sqlite3_vfs_find(nullptr);
+    waiting.zName = "waiting";
+    waiting.xSleep = [](sqlite3_vfs*, int microseconds) {
+        other.reset();
+        return microseconds;
+    };
+    REQUIRE(sqlite3_vfs_register(&waiting, 0) == SQLITE_OK);
+
+    const SqliteOptions patient{.patience = std::chrono::hours{24 * 30}, .vfs = "waiting"};
+    CHECK_NOTHROW(sqlite_storage<>(folder / "app.db", patient));
+
+    CHECK_FALSE(other);
+    sqlite3_vfs_unregister(&waiting);
+    other.reset();
+}
+
 TEST_CASE("a link is not followed, but a folder that is one is", "[store][posix]") {
     const TemporaryFolder folder;
     make_store(folder / "app.db");
@@ -468,6 +491,8 @@ TEST_CASE("a row that makes no sense is named, and nothing of the file is change
         {"background = '[]'", "background"},
         {"background = '{\"retry\":{\"sequence\":-1}}'", "sequence"},
         {"background = '{\"base\":{\"id\":\"a\"}}'", "data"},
+        {"background = '{\"base\":{\"id\":\"a\",\"data\":1}}'", "another record, \"a\""},
+        {"background = '{\"theirs\":{\"id\":\"a\",\"data\":1}}'", "another record, \"a\""},
         {"id = ''", "the id is empty"},
     };
     for (const auto& [change, reason] : cases) {
@@ -483,6 +508,7 @@ TEST_CASE("a row that makes no sense is named, and nothing of the file is change
              {"'note 1', 0, x'07', 1, 1, NULL", "does not hold text"},
              {"'note 1', 0, CAST(x'ff' AS TEXT), 1, 1, NULL", "UTF-8"},
              {"'note 1', 0, 'x', 1, 1, '{'", "JSON text ends too early"},
+             {"'note 1', 0, 'x', 1, 1, '{\"id\":\"a\",\"data\":1}'", "another record, \"a\""},
              {"'note 1', 0, 'x', 1, 1, '{}'", "\"note 1\" cannot be read: what was sent of it"},
              {"'note 7', 0, 'x', 1, 1, NULL", "sent of a record that is not there"}}) {
         CAPTURE(change);
@@ -496,6 +522,15 @@ TEST_CASE("a row that makes no sense is named, and nothing of the file is change
         run_sql(folder / "bad.db", std::string("UPDATE state SET ") + change);
         check_refused(folder / "bad.db", "the state of the store cannot be read");
     }
+}
+
+TEST_CASE("edits that share a sequence are refused, because the outbox would lose one", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "app.db");
+    run_sql(folder / "app.db", "UPDATE records SET sequence = 2");
+
+    CHECK_THROWS_WITH(LocalStore<>{storage(folder / "app.db")}, Contains("the sequence 2"));
+    CHECK(answer(folder / "app.db", "SELECT id FROM records") == "note 0\nnote 1\nnote 2\n");
 }
 
 TEST_CASE("of many rows, the one whose data is no JSON is named", "[store]") {

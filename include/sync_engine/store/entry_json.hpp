@@ -60,16 +60,22 @@ namespace detail {
     return value->get<nlohmann::json::array_t>();
 }
 
-/// The record at a key; null where the key is absent.
+/// Another state of a record. Throws FormatError if it is one of a record with another id.
 template <class Data>
-[[nodiscard]] RecordPtr<Data> read_record(const nlohmann::json& json, const char* key) {
+[[nodiscard]] RecordPtr<Data> read_state_of(const std::string& id, const nlohmann::json& json) {
+    SyncRecord<Data> record;
+    from_json(json, record);
+    if (record.id != id) throw FormatError("it is a state of another record, " + quoted(record.id));
+    return std::make_shared<const SyncRecord<Data>>(std::move(record));
+}
+
+/// The state of a record at a key; null where the key is absent.
+template <class Data>
+[[nodiscard]] RecordPtr<Data> read_state_of(const std::string& id, const nlohmann::json& json,
+                                            const char* key) {
     const auto* value = find(json, key);
     if (value == nullptr) return nullptr;
-    return in_key(key, [&] {
-        SyncRecord<Data> record;
-        from_json(*value, record);
-        return std::make_shared<const SyncRecord<Data>>(std::move(record));
-    });
+    return in_key(key, [&] { return read_state_of<Data>(id, *value); });
 }
 
 [[nodiscard]] inline Timestamp read_micros(const nlohmann::json& json, const char* key) {
@@ -164,8 +170,9 @@ template <class Data>
 template <class Data>
 void read_background(const nlohmann::json& json, Entry<Data>& entry) {
     detail::require_object(json, "background");
-    if (const auto base = detail::read_record<Data>(json, "base")) entry.base = base;
-    if (auto theirs = detail::read_record<Data>(json, "theirs")) {
+    const std::string& id = entry.local->id;
+    if (const auto base = detail::read_state_of<Data>(id, json, "base")) entry.base = base;
+    if (auto theirs = detail::read_state_of<Data>(id, json, "theirs")) {
         entry.edit_extras().theirs = std::move(theirs);
     }
     if (const auto* retry = detail::find(json, "retry")) {

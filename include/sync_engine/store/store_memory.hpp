@@ -8,6 +8,7 @@
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/store/subscription.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -142,6 +143,7 @@ public:
 private:
     void load() {
         StorageImage<Data> image = storage_->load();
+        require_one_edit_a_sequence(image.entries);
         table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
             table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
@@ -157,6 +159,19 @@ private:
         table_.reserve(count);
     }
 
+    /// A sequence names one edit: of two that share one, the outbox would lose one.
+    static void require_one_edit_a_sequence(const std::vector<Entry<Data>>& entries) {
+        std::vector<Sequence> edits;
+        for (const auto& entry : entries) {
+            if (!entry.is_clean()) edits.push_back(entry.sequence);
+        }
+        std::sort(edits.begin(), edits.end());
+        const auto twice = std::adjacent_find(edits.begin(), edits.end());
+        if (twice == edits.end()) return;
+        throw StorageError("the storage is refused: two of its edits have the sequence " +
+                           std::to_string(*twice));
+    }
+
     static void stamp(Entry<Data>& entry, Sequence& last) {
         if (entry.sequence != next_sequence) return;
         entry.sequence = ++last;
@@ -165,8 +180,8 @@ private:
         }
     }
 
-    /// Takes back the sequences of a commit that failed: the next edit is given them, and whoever
-    /// made these entries may still have them, and try again.
+    /// Takes back the sequences of a commit that failed: the next edit is given them, and
+    /// whoever made these entries may still have them, and try again.
     void unstamp(Commit<Data>& commit) const {
         for (auto& written : commit.edits.written()) {
             if (!written.outcome || written.outcome->sequence <= state_.sequence) continue;

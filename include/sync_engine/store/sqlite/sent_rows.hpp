@@ -7,6 +7,7 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/record/utf8.hpp>
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/entry_json.hpp>
 #include <sync_engine/store/sqlite/database.hpp>
 #include <sync_engine/store/sqlite/rows.hpp>
 
@@ -16,10 +17,8 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace sync_engine::sqlite {
 
@@ -90,9 +89,7 @@ private:
         if (!read_.is_null(3)) {
             nlohmann::json json = parse_json(read_.text(3));
             if (revise) json = revised(json, revise);
-            SyncRecord<Data> record;
-            from_json(json, record);
-            sent.record = std::make_shared<const SyncRecord<Data>>(std::move(record));
+            sent.record = detail::read_state_of<Data>(local->id, json);
         }
         return sent;
     }
