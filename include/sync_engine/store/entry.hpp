@@ -107,8 +107,13 @@ struct Entry {
 
 private:
     [[nodiscard]] const EntryExtras<Data>& extras_or_none() const noexcept {
-        static const auto* const none = new EntryExtras<Data>;  // for ever: a store may be static
-        return extras ? *extras : *none;
+        union ForEver {  // which a union is, because a store may be static and end late
+            EntryExtras<Data> none;
+            ForEver() : none() {}
+            ~ForEver() {}
+        };
+        static const ForEver for_ever;
+        return extras ? *extras : for_ever.none;
     }
 };
 

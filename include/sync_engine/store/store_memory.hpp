@@ -57,13 +57,19 @@ public:
         const EntryTable<Data>& table;
         const StoreState& state;
     };
-    [[nodiscard]] Reading reading() const { return {std::shared_lock(mutex_), table_, state_}; }
+    [[nodiscard]] Reading reading() const {
+        Reading reading{std::shared_lock(mutex_), table_, state_};
+        require_whole();
+        return reading;
+    }
 
     /// The same for those who may commit: nobody else changes it.
     [[nodiscard]] const EntryTable<Data>& table() const noexcept { return table_; }
     [[nodiscard]] const StoreState& state() const noexcept { return state_; }
 
-    /// The three steps of a commit. Throws `StorageError`; then nothing has changed.
+    /// The three steps of a commit. Throws `StorageError`; then nothing has changed. Where memory
+    /// runs out in the last one, the storage has the commit and this store is of no more use: each
+    /// later call throws.
     void commit(Commit<Data>&& commit) {
         prepare(commit);
         try {
@@ -78,6 +84,7 @@ public:
     /// Makes room for what the commit adds, because afterwards it is durable, and too little memory
     /// must not be what keeps it from readers; then gives each new edit its sequence.
     void prepare(Commit<Data>& commit) {
+        require_whole();
         make_room(commit.edits.written().size());
         commit.sequence = state_.sequence;
         for (auto& written : commit.edits.written()) {
@@ -112,6 +119,17 @@ public:
 
     /// Shows the commit to readers, and queues what subscribers are to hear of it.
     void publish(Commit<Data>& commit) {
+        try {
+            show(commit);
+        } catch (...) {
+            const std::unique_lock lock(mutex_);
+            is_whole_ = false;
+            throw;
+        }
+    }
+
+private:
+    void show(Commit<Data>& commit) {
         // What takes as long as there are entries is done before readers are locked out, and after.
         bool is_heard = feed_.has_listeners();
         if (is_heard) list_changes(commit);
@@ -140,7 +158,6 @@ public:
         feed_.queue(changes_);
     }
 
-private:
     void load() {
         StorageImage<Data> image = storage_->load();
         require_one_edit_a_sequence(image.entries);
@@ -149,6 +166,14 @@ private:
             table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
         }
         state_ = std::move(image.state);
+    }
+
+    /// Nobody is to read, or build on, a part of a commit.
+    void require_whole() const {
+        if (is_whole_) return;
+        throw StorageError(
+            "memory ran out before a commit could be shown that the storage has; open the store "
+            "again");
     }
 
     void make_room(std::size_t count) {
@@ -218,6 +243,7 @@ private:
     mutable std::shared_mutex mutex_;  // guards table and state; taken for writing only to swap
     EntryTable<Data> table_;
     StoreState state_;
+    bool is_whole_ = true;  // false: a commit was shown in part
 };
 
 }  // namespace sync_engine
