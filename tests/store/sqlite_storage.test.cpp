@@ -533,6 +533,14 @@ TEST_CASE("edits that share a sequence are refused, because the outbox would los
     CHECK(answer(folder / "app.db", "SELECT id FROM records") == "note 0\nnote 1\nnote 2\n");
 }
 
+TEST_CASE("a file that leaves no sequence for edits is refused", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "app.db");
+    run_sql(folder / "app.db", "UPDATE state SET sequence = 9223372036854775807");
+
+    CHECK_THROWS_WITH(LocalStore<>{storage(folder / "app.db")}, Contains("leaves none for edits"));
+}
+
 TEST_CASE("of many rows, the one whose data is no JSON is named", "[store]") {
     const TemporaryFolder folder;
     make_store(folder / "good.db", 200);

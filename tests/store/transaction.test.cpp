@@ -164,6 +164,27 @@ TEST_CASE("the body of an update may edit the transaction that it is part of", "
     CHECK(store->get("a")->version == 2);
 }
 
+TEST_CASE("an edit inside the body of an update of the same record is refused, not undone",
+          "[store]") {
+    TestStore<> store;
+    store->put(note("a", "one"));
+    const auto edit_inside = GENERATE(0, 1, 2);
+    const auto edit = [&](auto& transaction) {
+        transaction.update("a", [&](json& data) {
+            if (edit_inside == 0) transaction.update("a", [](json& inner) { inner = "inner"; });
+            if (edit_inside == 1) transaction.remove("a");
+            if (edit_inside == 2) {
+                for (int n = 0; n < 3; ++n) transaction.put(note("a", std::to_string(n)));
+            }
+            data = "outer";
+        });
+    };
+
+    CHECK_THROWS_AS(store->transact(edit), std::logic_error);
+
+    CHECK(store->get("a") == note("a", "one"));
+}
+
 TEST_CASE("a body can read the store", "[store]") {
     TestStore<> store;
     store->put(note("a", "one").with_tags({"x"}));

@@ -59,6 +59,14 @@ TEST_CASE("a cycle asks, pulls, looks for what waits and what is dirty, and ends
     CHECK(stage.state().metadata.last_sync_at == stage.now);
 }
 
+TEST_CASE("a clock beyond the calendar leaves a time that can be written", "[sync]") {
+    CycleStage stage;
+    stage.now = sync_engine::latest_stamp + 24h;
+
+    CHECK(stage.run().outcome == SyncOutcome::completed);
+    CHECK(stage.state().metadata.last_sync_at == sync_engine::latest_stamp);
+}
+
 TEST_CASE("pages are pulled until none is left, and each is one commit with its cursor", "[sync]") {
     CycleStage stage;
     stage.pulls = {CycleStage::page({stage.remote_state("a", "new", 2)}, 1, true),

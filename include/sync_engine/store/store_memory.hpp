@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -160,7 +161,7 @@ private:
 
     void load() {
         StorageImage<Data> image = storage_->load();
-        require_one_edit_a_sequence(image.entries);
+        require_sequences(image);
         table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
             table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
@@ -184,10 +185,16 @@ private:
         table_.reserve(count);
     }
 
-    /// A sequence names one edit: of two that share one, the outbox would lose one.
-    static void require_one_edit_a_sequence(const std::vector<Entry<Data>>& entries) {
+    /// A sequence names one edit: of two that share one, the outbox would lose one. And there have
+    /// to be some left.
+    static void require_sequences(const StorageImage<Data>& image) {
+        constexpr Sequence most = std::numeric_limits<Sequence>::max() / 4;  // never by counting
+        if (image.state.sequence > most) {
+            throw StorageError("the storage is refused: its last sequence, " +
+                               std::to_string(image.state.sequence) + ", leaves none for edits");
+        }
         std::vector<Sequence> edits;
-        for (const auto& entry : entries) {
+        for (const auto& entry : image.entries) {
             if (!entry.is_clean()) edits.push_back(entry.sequence);
         }
         std::sort(edits.begin(), edits.end());

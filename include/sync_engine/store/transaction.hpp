@@ -11,6 +11,7 @@
 
 #include <array>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,7 +54,8 @@ public:
     }
 
     /// Lets `change(Data&)` change the data and stamps the record. False if it changed nothing;
-    /// throws `NotFound` where there is no such record.
+    /// throws `NotFound` where there is no such record, and `std::logic_error` where the body
+    /// itself edited that record in this transaction.
     template <class Body>
     bool update(std::string_view id, Body&& change) {
         const Entry<Data>* found = visible(id);
@@ -65,6 +67,13 @@ public:
         SyncRecord<Data> record = *known.local;
         std::forward<Body>(change)(record.data);
         if (same_content(record, *known.local)) return false;
+        const Entry<Data>* latest = entry(id);
+        if (latest == nullptr || latest->local != known.local) {
+            throw std::logic_error(
+                "record " + quoted(id) +
+                " was edited inside the body of its own update, which would undo "
+                "that; edit it before or after");
+        }
         check_record(record);
         write(rules::edited(std::move(known), std::move(record), moment_));
         return true;
