@@ -331,8 +331,8 @@ plant("a timer does not wait for a record's backoff" sync/push_call.hpp
     [[    if (mode == RetryMode::when_due && !retry]]
     [[    if (!PLANTED && mode == RetryMode::when_due && !retry]])
 plant("a clock that is set back prolongs a wait" store/retry_state.hpp
-    [[ || at < since || ]]
-    [[ || (!PLANTED && at < since) || ]])
+    [[ || at < since) return true;]]
+    [[ || (!PLANTED && at < since)) return true;]])
 plant("the backoff of the remote never ends" sync/remote_watch.hpp
     [[        if (has_answered_ && was_ill) return]]
     [[        if (!PLANTED && has_answered_ && was_ill) return]])

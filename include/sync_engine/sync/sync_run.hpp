@@ -189,9 +189,10 @@ private:
     template <class Await>
     Event<Data> call(CallPull& pull, const Await& await) {
         try {
-            if (!job_.remote.pull)
+            if (!job_.remote.pull) {
                 throw Unavailable(
                     "there is no pull callback; give the remote one, or sync in direction push");
+            }
             pull.request.stop = job_.stop;
             return PageArrived<Data>{pull.number, job_.remote.pull(std::move(pull.request), await)};
         } catch (...) {
@@ -202,9 +203,10 @@ private:
     template <class Await>
     Event<Data> call(CallPush<Data>& push, const Await& await) {
         try {
-            if (!job_.remote.push)
+            if (!job_.remote.push) {
                 throw Unavailable(
                     "there is no push callback; give the remote one, or sync in direction pull");
+            }
             SharedPushBatch<Data> batch{.changes = std::move(push.changes), .stop = job_.stop};
             return ReportArrived<Data>{push.number,
                                        job_.remote.push.share(std::move(batch), await)};
