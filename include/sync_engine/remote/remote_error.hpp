@@ -30,7 +30,8 @@ public:
 /// Everything waits, new edits too, also over a restart.
 class RetryAfter : public RemoteError {
 public:
-    /// Waits longer than a year are taken as a year: a number that no clock overflows on.
+    /// Waits longer than a year are taken as a year: a number that no clock overflows on. With
+    /// none, a timer waits as after any failure.
     template <class Rep, class Period>
     explicit RetryAfter(std::chrono::duration<Rep, Period> wait,
                         const std::string& message = "the remote asks to wait")
@@ -50,7 +51,8 @@ private:
     std::chrono::milliseconds wait_;
 };
 
-/// The credentials are not valid (401): ask the user to log in, then sync again. Nothing is lost.
+/// The credentials are not valid (401): ask the user to log in, then sync again. Nothing is lost. A
+/// timer waits as after any failure; a sync that somebody asks for does not.
 class Unauthorized : public RemoteError {
 public:
     /// The message says why, for people: it becomes an error of the result.
