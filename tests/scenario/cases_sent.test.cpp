@@ -378,9 +378,11 @@ TEST_CASE("an edit that was given up and made again meanwhile is on top of what 
         phone.edit("afterthought");
         return phone.remote.accept(batch);
     });
-    phone.sync();
+    const auto result = phone.sync();
     phone.sync();
 
+    CHECK(result.pushed == 1);
+    CHECK(result.conflicts == 1);
     CHECK(phone.value() == "afterthought");
     CHECK(phone.remote.last_change("a").record.revision == "r1");
     CHECK(phone.device.store->pending().empty());

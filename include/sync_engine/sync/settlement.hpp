@@ -61,6 +61,7 @@ public:
         Dispute dispute = std::move(disputes_[asked_++]);
         auto ruling = rule_on_winner(*dispute.entry, std::move(dispute.remote),
                                      std::move(resolved.winner), dispute.source, context);
+        ruling.effect.pushed = dispute.is_pushed;
         ruling.effect.error = std::move(resolved.error);
         decide(dispute.news, dispute.entry, std::move(ruling));
         return next();
@@ -107,6 +108,7 @@ private:
         EntryPtr<Data> entry{};
         RecordPtr<Data> remote{};
         Source source = Source::pull;
+        bool is_pushed = false;  // it came of an ack of what was given up meanwhile
     };
 
     /// Enough for honest edits in between; a record that still moves is edited faster than it can
@@ -121,7 +123,8 @@ private:
         }
         const auto* state = std::get_if<RemoteState<Data>>(&open_[news].what);
         disputes_.push_back({news, std::move(entry), std::move(ruling.remote),
-                             state != nullptr ? state->source : Source::pull});
+                             state != nullptr ? state->source : Source::pull,
+                             ruling.effect.pushed});
     }
 
     /// The remote's state is left on the entry, so that the cursor may go on; other news is left
