@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -525,6 +526,7 @@ struct Reading {
 
 void to_json(Json& json, const Reading& reading) {
     if (reading.place == "nowhere") throw std::domain_error("a reading of nowhere");
+    if (reading.place == "no room") throw std::bad_alloc();
     json = {{"place", reading.place}, {"value", reading.value}};
 }
 
@@ -563,6 +565,40 @@ TEST_CASE("a row whose own type of data cannot be written blocks no other", "[sc
     REQUIRE(result.errors.size() == 1);
     CHECK(result.errors[0].record_id == "bad");
     CHECK_THAT(result.errors[0].message, contains("not usable"));
+}
+
+TEST_CASE("a deletion whose own type of data cannot be written deletes all the same",
+          "[scenario]") {
+    sync_engine::LocalStore<Reading> store{std::make_shared<ReadingStorage>()};
+    sync_engine::SyncEngine<Reading> engine{
+        store, sync_engine::ConflictResolver<Reading>{sync_engine::ConflictStrategy::manual}};
+    store.put(reading("a", {"here", 1}));
+    const auto pull = [] {
+        return sync_engine::make_ready_future(std::vector<ReadingRecord>{
+            reading("a", {no_utf8, 1}).with_status(sync_engine::SyncStatus::deleted)});
+    };
+
+    const auto result =
+        engine.sync({.pull = pull}, {.direction = sync_engine::SyncDirection::pull}).get();
+
+    CHECK_FALSE(result.has_errors());
+    REQUIRE(store.conflicts().size() == 1);
+    CHECK(store.conflicts()[0].theirs.is_deleted());
+    CHECK(store.conflicts()[0].theirs.data == Reading{});
+}
+
+TEST_CASE("too little memory to look at a record skips none", "[scenario]") {
+    sync_engine::LocalStore<Reading> store{std::make_shared<ReadingStorage>()};
+    sync_engine::SyncEngine<Reading> engine{store, sync_engine::ConflictResolver<Reading>{}};
+    const auto pull = [](sync_engine::PullRequest) {
+        return sync_engine::make_ready_future(sync_engine::PullPage<Reading>{
+            .records = {reading("a", {"here", 1}), reading("b", {"no room", 1})}, .cursor = 1});
+    };
+
+    CHECK_THROWS_AS(engine.sync({.pull = pull}).get(), std::bad_alloc);
+
+    CHECK(store.state().cursor.is_null());
+    CHECK(store.count() == 0);
 }
 
 TEST_CASE("a verdict whose own type of data cannot be written fails its record alone",

@@ -237,8 +237,16 @@ TEST_CASE("an engine that lets no remote ask it to wait takes no request to wait
     Outbox box{1};
     SyncEngine<> engine{*box.device.store, ConflictResolver<>{}, RetryQueue<>{},
                         EngineOptions{.executor = inline_executor(), .max_retry_after = -1ms}};
-    box.server.ask_retry("r0", 10min);
-    engine.sync(box.server.remote()).get();
+    const bool is_whole = GENERATE(false, true);
+    if (is_whole) {
+        box.server.rate_limit(10min);
+    } else {
+        box.server.ask_retry("r0", 10min);
+    }
+    engine.sync(box.server.remote(), {.direction = SyncDirection::push}).get();
+    const auto calls = box.server.push_calls();
+    engine.sync(box.server.remote(), timer).get();
+    CHECK(box.server.push_calls() == calls);
     box.server.accept_again("r0");
     engine.sync(box.server.remote()).get();
 

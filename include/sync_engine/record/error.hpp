@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-// Here, because every other header comes after this one.
+// Here, because almost every other header comes after this one.
 #if __cplusplus < 202002L && (!defined(_MSVC_LANG) || _MSVC_LANG < 202002L)
 #error "sync_engine needs C++20: -std=c++20 or /std:c++20"
 #endif

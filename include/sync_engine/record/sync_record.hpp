@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <new>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -285,8 +286,7 @@ void from_json(const nlohmann::json& json, SyncRecord<Data>& record) {
 /// 1 to max_id_bytes bytes, text in UTF-8, a time that can be written, data that JSON can carry.
 ///
 /// Data of the app's own type is looked into where `is_stored`, for as much as writing it costs:
-/// else a storage would meet what cannot be written, and fail every record that comes with it. A
-/// deletion leaves no data that is written.
+/// else a storage would meet what cannot be written, and fail every record that comes with it.
 template <class Data>
 void check_record(const SyncRecord<Data>& record, bool is_stored = false) {
     const auto require = [&](bool is_met, const char* rule) {
@@ -299,11 +299,15 @@ void check_record(const SyncRecord<Data>& record, bool is_stored = false) {
     require(detail::is_writable(record.updated_at), "the time is outside the years 0000 to 9999");
 
     if constexpr (knows_all_members<Data> || detail::HasWriter<Data>) {
-        if (!knows_all_members<Data> && (!is_stored || record.is_deleted())) return;
+        if (!knows_all_members<Data> && !is_stored) return;
         try {
             check_json(detail::whole_data(record));
+        } catch (const std::bad_alloc&) {
+            throw;  // which says nothing of the record
         } catch (const std::exception& error) {
             throw InvalidRecord(detail::named(record.id) + ", data " + error.what());
+        } catch (...) {
+            throw InvalidRecord(detail::named(record.id) + ", data cannot be written as JSON");
         }
     }
 }

@@ -92,12 +92,6 @@ public:
         }
     }
 
-    /// Anything else; deleted, so that the compiler names the callback and shows what it should be.
-    template <class Callback, class Called = std::remove_cvref_t<Callback>>
-    requires(!std::same_as<Called, PushCallback> && !detail::Pushes<Called, Data>)
-        PushCallback(Callback&&)  // push has to be future<PushReport<Data>>(PushBatch<Data>), or
-    = delete;                     // future<vector<string>>(vector<SyncRecord<Data>>)
-
     /// True if there is something to call.
     explicit operator bool() const noexcept { return form_.index() != 0; }
 
@@ -162,12 +156,6 @@ public:
             form_ = Native(std::forward<Callback>(callback));
         }
     }
-
-    /// Anything else; deleted, so that the compiler names the callback and shows what it should be.
-    template <class Callback, class Called = std::remove_cvref_t<Callback>>
-    requires(!std::same_as<Called, PullCallback> && !detail::Pulls<Called, Data>)
-        PullCallback(Callback&&)  // pull has to be future<PullPage<Data>>(PullRequest), or
-    = delete;                     // future<vector<SyncRecord<Data>>>()
 
     /// True if there is something to call.
     explicit operator bool() const noexcept { return form_.index() != 0; }

@@ -5,7 +5,9 @@
 #include <sync_engine/store/boxed.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -107,13 +109,10 @@ struct Entry {
 
 private:
     [[nodiscard]] const EntryExtras<Data>& extras_or_none() const noexcept {
-        union ForEver {  // which a union is, because a store may be static and end late
-            EntryExtras<Data> none;
-            ForEver() : none() {}
-            ~ForEver() {}
-        };
-        static const ForEver for_ever;
-        return extras ? *extras : for_ever.none;
+        // For ever, and without the heap: a store may be static, and this throws nothing.
+        alignas(EntryExtras<Data>) static std::byte place[sizeof(EntryExtras<Data>)];
+        static const auto* const none = ::new (static_cast<void*>(place)) EntryExtras<Data>;
+        return extras ? *extras : *none;
     }
 };
 

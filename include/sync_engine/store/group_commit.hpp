@@ -20,7 +20,8 @@ namespace sync_engine {
 /// group that gathers; whoever began that group leads it: waits for the commit ahead, and then
 /// takes the edits of all along. So no edit waits for company, none for more than two commits, and
 /// no thread or timer is needed. A commit that fails takes the group that gathered meanwhile along:
-/// its edits were made on entries that never came to be.
+/// its edits were made on entries that never came to be. So does a record of which the storage
+/// cannot write the data: it fails the edits that came with it, too.
 template <class Data>
 class GroupCommit {
     /// Edits that become durable together, or not at all.
@@ -51,10 +52,12 @@ public:
         bool leads_ = false;
     };
 
-    /// Waits for the other writers. Throws `std::logic_error` if this thread is the writer.
+    /// Waits for the other writers. Throws `std::logic_error` if this thread is the writer, and
+    /// `StorageError` if a commit could not be shown whole.
     [[nodiscard]] Turn take_turn() {
         Turn turn{.deciding = std::unique_lock(writer_)};
         if (memory_.has_storage()) turn.looking = std::unique_lock(mutex_);
+        memory_.require_whole();
         return turn;
     }
 
@@ -64,6 +67,7 @@ public:
         std::unique_lock deciding(writer_);
         std::unique_lock lock(mutex_);
         if (const auto last = newest_place().group_) await_end(*last, lock);
+        memory_.require_whole();
         return deciding;
     }
 

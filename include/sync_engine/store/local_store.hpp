@@ -228,8 +228,8 @@ public:
 
     /// Calls `listener(const StoreChange<Data>&)` for each record that a commit changed, after the
     /// commit and in commit order, without a lock. It may edit the store; what it throws goes to
-    /// `on_error`. Commits before this call are not told; whoever reads the store after it misses
-    /// none.
+    /// `on_error`. Commits before this call are not told, unless they still wait to be; whoever
+    /// reads the store after it misses none.
     template <class Listener>
     [[nodiscard]] Subscription subscribe(Listener&& listener) {
         return feed_.subscribe(std::forward<Listener>(listener));

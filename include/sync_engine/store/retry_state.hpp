@@ -42,7 +42,7 @@ struct Wait {
 
     /// The same for who sleeps until then: the past, where the clock was set back and ended it.
     [[nodiscard]] Timestamp due(Timestamp at) const noexcept {
-        return at < since ? Timestamp{} : until();
+        return at < since ? std::min(at, Timestamp{}) : until();
     }
 
     bool operator==(const Wait&) const = default;

@@ -11,12 +11,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,8 +30,9 @@ struct Commit {
     Overlay<Data> edits{};
     std::optional<StoreState> state{};  ///< the new one, but for its sequence; none: it stays
     ChangeOrigin origin = ChangeOrigin::local;
-    bool everything = false;  ///< first forget every entry
+    bool everything = false;  ///< forget every entry; without edits
     Sequence sequence = 0;    ///< the last one that `prepare` gave
+    bool is_heard = false;    ///< `prepare` has listed what subscribers are to hear
 };
 
 /// What a store holds in memory, and the one way in which that changes: the storage first, memory
@@ -64,13 +67,21 @@ public:
         return reading;
     }
 
+    /// Nobody is to read, or to build on, a part of a commit: throws `StorageError` once memory ran
+    /// out in the middle of one. For readers, and those who may commit.
+    void require_whole() const {
+        if (is_whole_) return;
+        throw StorageError(
+            "memory ran out before a commit could be shown; open the store again, on its storage");
+    }
+
     /// The same for those who may commit: nobody else changes it.
     [[nodiscard]] const EntryTable<Data>& table() const noexcept { return table_; }
     [[nodiscard]] const StoreState& state() const noexcept { return state_; }
 
     /// The three steps of a commit. Throws `StorageError`; then nothing has changed. Where memory
-    /// runs out in the last one, the storage has the commit and this store is of no more use: each
-    /// later call throws.
+    /// runs out in the last one, which needs little, this store is of no more use: each later call
+    /// throws.
     void commit(Commit<Data>&& commit) {
         prepare(commit);
         try {
@@ -82,11 +93,13 @@ public:
         publish(commit);
     }
 
-    /// Makes room for what the commit adds, because afterwards it is durable, and too little memory
-    /// must not be what keeps it from readers; then gives each new edit its sequence.
+    /// Takes the memory that a commit needs, but for small change, because afterwards it is durable
+    /// and has to be shown; then gives each new edit its sequence.
     void prepare(Commit<Data>& commit) {
         require_whole();
         make_room(commit.edits.written().size());
+        commit.is_heard = feed_.has_listeners();
+        if (commit.is_heard) list_changes(commit);
         commit.sequence = state_.sequence;
         for (auto& written : commit.edits.written()) {
             if (written.outcome) stamp(written.outcome.draft(), commit.sequence);
@@ -120,61 +133,55 @@ public:
 
     /// Shows the commit to readers, and queues what subscribers are to hear of it.
     void publish(Commit<Data>& commit) {
+        bool has_begun = storage_ != nullptr;  // it has what is not shown yet
         try {
-            show(commit);
+            show(commit, has_begun);
         } catch (...) {
             const std::unique_lock lock(mutex_);
-            is_whole_ = false;
+            is_whole_ = is_whole_ && !has_begun;
             throw;
         }
     }
 
 private:
-    void show(Commit<Data>& commit) {
-        // What takes as long as there are entries is done before readers are locked out, and after.
-        bool is_heard = feed_.has_listeners();
-        if (is_heard) list_changes(commit);
-        std::optional<EntryTable<Data>> before;
+    void show(Commit<Data>& commit, bool& has_begun) {
+        std::optional<EntryTable<Data>> before;  // freed when nobody is locked out any more
         {
             const std::unique_lock lock(mutex_);
-            if (!is_heard && feed_.has_listeners()) {
-                // Somebody subscribed just now, and may have read what this replaces.
-                is_heard = true;
+            if (!commit.is_heard && feed_.has_listeners()) {
+                // Somebody subscribed since, and may have read what this replaces.
                 list_changes(commit);
+                commit.is_heard = true;
             }
+            has_begun = true;
             if (commit.everything) before = std::exchange(table_, {});
             auto& edits = commit.edits.written();
             for (std::size_t each = 0; each < edits.size(); ++each) {
                 const auto& outcome = edits[each].outcome;
                 auto known =
                     outcome ? table_.write(outcome.entry()) : table_.erase(edits[each].forgotten);
-                if (!is_heard || known == nullptr || !known->is_visible()) continue;
+                if (!commit.is_heard || known == nullptr || !known->is_visible()) continue;
                 changes_[changes_.size() - edits.size() + each].before = known->local;
             }
             if (commit.state) state_ = std::move(*commit.state);
             state_.sequence = commit.sequence;
         }
-        if (!is_heard) return;
+        if (!commit.is_heard) return;
         std::erase_if(changes_, [](const auto& change) { return change.before == change.after; });
         feed_.queue(changes_);
     }
 
     void load() {
         StorageImage<Data> image = storage_->load();
+        for (const auto& entry : image.entries) {
+            image.state.sequence = std::max(image.state.sequence, entry.sequence);
+        }
         require_sequences(image);
         table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
             table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
         }
         state_ = std::move(image.state);
-    }
-
-    /// Nobody is to read, or build on, a part of a commit.
-    void require_whole() const {
-        if (is_whole_) return;
-        throw StorageError(
-            "memory ran out before a commit could be shown that the storage has; open the store "
-            "again");
     }
 
     void make_room(std::size_t count) {
@@ -193,15 +200,18 @@ private:
             throw StorageError("the storage is refused: its last sequence, " +
                                std::to_string(image.state.sequence) + ", leaves none for edits");
         }
-        std::vector<Sequence> edits;
+        std::vector<std::pair<Sequence, std::string_view>> edits;
         for (const auto& entry : image.entries) {
-            if (!entry.is_clean()) edits.push_back(entry.sequence);
+            if (!entry.is_clean()) edits.emplace_back(entry.sequence, entry.local->id);
         }
         std::sort(edits.begin(), edits.end());
-        const auto twice = std::adjacent_find(edits.begin(), edits.end());
+        const auto twice = std::adjacent_find(
+            edits.begin(), edits.end(),
+            [](const auto& one, const auto& other) { return one.first == other.first; });
         if (twice == edits.end()) return;
-        throw StorageError("the storage is refused: two of its edits have the sequence " +
-                           std::to_string(*twice));
+        throw StorageError("the storage is refused: its edits of " + quoted(twice->second) +
+                           " and " + quoted(std::next(twice)->second) + " have the sequence " +
+                           std::to_string(twice->first) + " both");
     }
 
     static void stamp(Entry<Data>& entry, Sequence& last) {

@@ -28,7 +28,7 @@ using PendingEdits = std::array<const Overlay<Data>*, 2>;
 ///
 /// It sees its own edits; the store and its other readers do not until the commit. Every edit that
 /// a store offers is one of these: what is said of it here holds there too. An edit that throws
-/// leaves the transaction as it was before that edit.
+/// leaves the transaction as it was before that edit; what the body of an `update` edited stays.
 template <class Data>
 class Transaction {
 public:

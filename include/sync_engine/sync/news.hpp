@@ -27,6 +27,20 @@ struct RemoteState {
     Source source = Source::pull;
 };
 
+/// Throws InvalidRecord unless a record that the remote showed can be kept. What cannot be written
+/// of a deletion is left out of it.
+template <class Data>
+void check_arrived(SyncRecord<Data>& record, bool is_stored) {
+    try {
+        check_record(record, is_stored);
+    } catch (const InvalidRecord&) {
+        if (!record.is_deleted()) throw;
+        record.data = Data{};
+        record.unknown = {};
+        check_record(record);
+    }
+}
+
 /// A remote state that could not be decided before waits on the entry: try again.
 struct StillParked {};
 
@@ -158,11 +172,16 @@ RetryState& retry_of(Entry<Data>& entry) {
     return *retry;
 }
 
-inline void count_attempt(RetryState& state, const RulingContext& context) {
+/// Our own wait, as long as after so many failures.
+inline void back_off(RetryState& state, unsigned failures, const RulingContext& context) {
     // The odd constant (2^64 divided by the golden ratio) spreads records that fail together.
     const std::uint64_t random = context.random + state.sequence * 0x9E3779B97F4A7C15U;
+    state.backoff = {context.moment.now, context.retry.delay(failures, random)};
+}
+
+inline void count_attempt(RetryState& state, const RulingContext& context) {
     ++state.attempts;
-    state.backoff = {context.moment.now, context.retry.delay(state.attempts, random)};
+    back_off(state, state.attempts, context);
     state.dead = state.attempts >= context.retry.max_attempts;
 }
 
@@ -211,11 +230,9 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
             state.asked = {
                 context.moment.now,
                 std::clamp(failed.after, std::chrono::milliseconds{0}, context.max_wait)};
-            // No time was named: a timer waits all the same, or it would ask again at once for
-            // ever.
-            if (failed.after <= std::chrono::milliseconds{0}) {
-                state.backoff = {context.moment.now,
-                                 context.retry.delay(std::max(state.attempts, 1U), context.random)};
+            if (state.asked.length <= std::chrono::milliseconds{0}) {
+                // No time: a timer waits all the same, or it would ask again at once for ever.
+                back_off(state, std::max(state.attempts, 1U), context);
             }
             break;
     }

@@ -34,7 +34,7 @@ template <class Data>
     const auto id_at = [&](std::size_t place) { return std::string_view{*page.news[place].id}; };
     for (auto& record : records) {
         try {
-            check_record(record, is_stored);
+            check_arrived(record, is_stored);
         } catch (const InvalidRecord& error) {
             page.unusable.emplace_back(record.id,
                                        std::string("pulled, but not usable: ") + error.what());

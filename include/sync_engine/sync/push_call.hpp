@@ -154,7 +154,7 @@ private:
             if (!verdict.remote || verdict.remote->id != verdict.id) {
                 throw InvalidRecord("it does not show the remote's state of this record");
             }
-            check_record(*verdict.remote, is_stored);
+            check_arrived(*verdict.remote, is_stored);
         } catch (const InvalidRecord& error) {
             return failure_of(sent, Failure::own,
                               std::string("the remote's conflict is not usable: ") + error.what());

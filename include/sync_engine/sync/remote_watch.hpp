@@ -43,9 +43,10 @@ public:
 
     /// Who names no time has failed: a wait that is over at once would let a timer ask for ever.
     void asked_to_wait(std::chrono::milliseconds wait, Timestamp now) {
-        if (wait <= std::chrono::milliseconds{0}) return failed();
+        const auto length = clamped(wait);
+        if (length <= std::chrono::milliseconds{0}) return failed();
         has_asked_ = true;
-        health_.asked = {now, clamped(wait)};
+        health_.asked = {now, length};
     }
 
     /// What is to be stored at the end, if anything: a cycle in which the remote failed lengthens

@@ -44,7 +44,7 @@ public:
             state->attempts = entry.attempts;
             state->history = entry.history;
             state->backoff = {at, std::chrono::duration_cast<std::chrono::milliseconds>(
-                                      std::max(entry.due - at, Timestamp::duration{0}))};
+                                      std::max(elapsed(at, entry.due), Timestamp::duration{0}))};
             if (entry.due <= at) state->asked = {};
             if (was_dead && !entry.dead) {
                 state->suspect = false;

@@ -30,7 +30,7 @@ struct SyncOptions {
     /// Ends the sync at the next safe point; besides `SyncEngine::request_stop`.
     StopToken stop{};
     /// How long to wait for the future of one callback before the call counts as failed. Long
-    /// enough for a slow upload; zero or less waits for ever.
+    /// enough for a slow upload; zero or less waits for ever, more than a year a year.
     std::chrono::milliseconds callback_timeout = std::chrono::seconds{60};
     /// How many changes one push carries at most.
     std::size_t push_batch_size = 100;

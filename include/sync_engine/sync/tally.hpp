@@ -50,7 +50,8 @@ public:
         metadata.total_pulls += result_.pulled;
         metadata.total_conflicts += result_.conflicts;
         if (result_.outcome == SyncOutcome::completed) {
-            metadata.last_sync_at = std::min(ended, latest_stamp);  // what can be written
+            metadata.last_sync_at =
+                std::clamp(ended, Timestamp{}, latest_stamp);  // what can be written
             metadata.last_duration = std::chrono::duration_cast<std::chrono::milliseconds>(
                 std::max(ended, began) - began);
         }

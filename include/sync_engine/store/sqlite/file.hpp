@@ -282,7 +282,7 @@ private:
         }
         distrust(database_);
         constexpr std::chrono::milliseconds longest{std::numeric_limits<int>::max()};
-        const auto patience = std::min(options.patience, longest);
+        const auto patience = std::clamp(options.patience, std::chrono::milliseconds{0}, longest);
         sqlite3_busy_timeout(database_.handle(), static_cast<int>(patience.count()));
         // No other process gets in until this one closes; and no shared memory beside the file.
         database_.run("PRAGMA locking_mode = EXCLUSIVE");
