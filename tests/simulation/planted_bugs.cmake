@@ -322,8 +322,8 @@ plant("a remote's wait is ignored" sync/remote_watch.hpp
     [[        if (!health_.asked.is_over(now)) {]]
     [[        if (!PLANTED && !health_.asked.is_over(now)) {]])
 plant("a remote's wait is forgotten" sync/remote_watch.hpp
-    [[        health_.asked = {now, clamped(wait)};]]
-    [[        if (!PLANTED) health_.asked = {now, clamped(wait)};]])
+    [[        health_.asked = {now, length};]]
+    [[        if (!PLANTED) health_.asked = {now, length};]])
 plant("a record's wait is ignored" sync/push_call.hpp
     [[    if (!asked.is_over(now)) return std::nullopt;]]
     [[    if (!PLANTED && !asked.is_over(now)) return std::nullopt;]])
