@@ -374,14 +374,14 @@ private:
             case CallError::stopped:
                 return end_push(SyncOutcome::stopped);
             case CallError::unavailable:
+                failures_.note(call_, Failure::unreached, failed.message);
+                remote_.failed();
+                return push_failed(failed);
             case CallError::unauthorized:  // a timer waits, a sync after a new login does not
                 remote_.failed();
                 [[fallthrough]];
             case CallError::retry_after:
-                failures_.note(
-                    call_,
-                    failed.error == CallError::unavailable ? Failure::unreached : Failure::whole,
-                    failed.message);
+                failures_.note(call_, Failure::whole, failed.message);
                 return push_failed(failed);
             case CallError::too_large:
             case CallError::permanent:
