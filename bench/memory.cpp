@@ -555,10 +555,9 @@ int main(int argc, char** argv) {
         } else if (std::string_view{argv[n]} == "gate") {
             measuring.slack = 1.3;
             measuring.tries = 3;
-            // On the machine where each is worst: a large cache makes the reference of M1, M2 and
-            // M12 faster than ours.
-            measuring.reached = {{"M1 ", 1.9}, {"M2 ", 1.8},  {"M4 ", 0.04},
-                                 {"M6 ", 2.1}, {"M11 ", 3.6}, {"M12 ", 4.2}};
+            // M1 and M2 where they are worst: in a large cache the map is up to three times faster.
+            measuring.reached = {{"M1 ", 1.75}, {"M2 ", 1.6},  {"M4 ", 0.04},
+                                 {"M6 ", 2.1},  {"M11 ", 3.6}, {"M12 ", 3.6}};
         } else {
             measuring.only = argv[n];
         }

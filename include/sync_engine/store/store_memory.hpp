@@ -173,9 +173,6 @@ private:
 
     void load() {
         StorageImage<Data> image = storage_->load();
-        for (const auto& entry : image.entries) {
-            image.state.sequence = std::max(image.state.sequence, entry.sequence);
-        }
         require_sequences(image);
         table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
@@ -222,8 +219,8 @@ private:
         }
     }
 
-    /// Takes back the sequences of a commit that failed: the next edit is given them, and
-    /// whoever made these entries may still have them, and try again.
+    /// Takes back the sequences of a commit that failed: the next edit is given them, and whoever
+    /// made these entries may still have them, and try again.
     void unstamp(Commit<Data>& commit) const {
         for (auto& written : commit.edits.written()) {
             if (!written.outcome || written.outcome->sequence <= state_.sequence) continue;
