@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -107,7 +108,7 @@ TEST_CASE("a remote that fails is left alone by timers, longer each time, until 
         box.device.restart();
         box.device.clock.advance(wait - 1us);
         CHECK(calls_of(box, timer) == 0);
-        CHECK(box.queue().next_due().value_or(Timestamp{}) <= box.device.clock.now() + 1us);
+        CHECK(box.queue().next_due() == box.device.clock.now() + 1us);
         box.device.clock.advance(1us);
     }
     CHECK(calls_of(box) == 1);  // a person may try
@@ -191,6 +192,47 @@ TEST_CASE("a negative or empty request to wait is none", "[sync]") {
     box.sync();
 
     CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a timer is told when to come again where it is the remote that failed", "[sync]") {
+    Outbox box{GENERATE(0U, 1U), {.backoff_base = 1min}};
+    SECTION("it cannot be reached") {
+        box.server.set_offline(true);
+    }
+    SECTION("it asked to wait") {
+        box.server.rate_limit(1min);
+    }
+    SECTION("it failed") {
+        box.server.fail_next_pull();
+    }
+    CHECK(box.queue().next_due() == std::nullopt);
+    box.sync(timer);
+
+    CHECK(box.wire.batches.empty());  // so no record waits
+    CHECK(box.queue().next_due() == box.device.clock.now() + 1min);
+    box.device.restart();
+    box.device.clock.advance(2min);
+    CHECK(box.queue().next_due() == box.device.clock.now() - 1min);  // overdue: now
+    box.server.set_offline(false);
+    CHECK(box.sync(timer).outcome == SyncOutcome::completed);
+
+    CHECK(box.queue().next_due() == std::nullopt);
+}
+
+TEST_CASE("a timer that only pushes is not called back for a remote that nobody needs", "[sync]") {
+    Outbox box{1, {.backoff_base = 1min}};
+    SyncOptions pushing = timer;
+    pushing.direction = SyncDirection::push;
+    box.server.set_offline(true);
+    box.sync(pushing);
+    box.device.store->discard_changes("r0");
+
+    CHECK(box.sync({.direction = SyncDirection::push}).outcome == SyncOutcome::completed);
+    CHECK(box.queue().next_due() == box.device.clock.now() + 1min);  // it was not asked
+    box.device.clock.advance(1min);
+    CHECK(box.sync(pushing).outcome == SyncOutcome::completed);
+
+    CHECK(box.queue().next_due() == std::nullopt);
 }
 
 TEST_CASE("who asks to come again without a time to wait is not asked again at once by a timer",
@@ -297,7 +339,8 @@ TEST_CASE("no clock that is set back or forth parks anything for longer than its
     box.server.accept_again("r0");
     box.server.set_offline(false);
 
-    CHECK(box.queue().next_due().value_or(Timestamp{}) <= box.device.clock.now());
+    CHECK(box.queue().next_due() <= box.device.clock.now());
+    CHECK(box.queue().next_due() != std::nullopt);
     box.sync(timer);
     box.sync(timer);
 

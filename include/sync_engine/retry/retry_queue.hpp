@@ -83,8 +83,8 @@ public:
     virtual void save(const RetryEntry<Data>& entry) = 0;
     /// Forgets an entry.
     virtual void erase(std::string_view id) = 0;
-    /// Nothing is due earlier than this.
-    [[nodiscard]] virtual Timestamp not_before() const { return Timestamp{}; }
+    /// When a timer may call the remote again, however many records wait; nothing while it is well.
+    [[nodiscard]] virtual std::optional<Timestamp> remote_due() const { return std::nullopt; }
     /// The ledger for a copy of the queue: one of its own, or another view of the same store.
     [[nodiscard]] virtual std::shared_ptr<RetryLedger> copy() const = 0;
 };
@@ -231,14 +231,17 @@ public:
         return true;
     }
 
-    /// When the first waiting record is due; nothing if none waits. A time that has passed: now.
+    /// When a timer should sync again: the first waiting record is due, and the remote may be
+    /// called. Where no record waits, because it is the remote that failed or asked for time, when
+    /// that is over; nothing if all is well. A time that has passed: now.
     [[nodiscard]] std::optional<Timestamp> next_due() const {
         std::optional<Timestamp> first;
         for (const auto& entry : waiting()) {
             first = first ? std::min(*first, entry.due) : entry.due;
         }
-        if (!first) return std::nullopt;
-        return std::max(*first, ledger_->not_before());
+        const auto remote = ledger_->remote_due();
+        if (!first || !remote) return first ? first : remote;
+        return std::max(*first, *remote);
     }
 
     /// Makes this queue a view of `ledger`, and gives it what this queue held; for engines.

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,6 +20,11 @@ struct RemoteHealth {
     unsigned failures = 0;  ///< calls that failed whole, in cycles in a row
     Wait backoff{};         ///< our own wait: a sync that somebody asked for ignores it
     Wait asked{};           ///< the remote's own wait (`RetryAfter`): always kept
+
+    /// Whether it has failed or asked to wait since it last answered, be the wait over or not.
+    [[nodiscard]] bool is_ill() const noexcept {
+        return failures > 0 || asked.length > std::chrono::milliseconds{0};
+    }
 
     bool operator==(const RemoteHealth&) const = default;
 };

@@ -38,8 +38,16 @@ public:
         return {};
     }
 
+    void called() noexcept { was_called_ = true; }
     void answered() noexcept { has_answered_ = true; }
     void failed() noexcept { has_failed_ = true; }
+
+    /// The cycle came to its end. If it had nothing to ask, that too ends a wait which is over: a
+    /// timer would come back for it at once, again and again.
+    void went_through(Timestamp now) noexcept {
+        const bool is_over = health_.backoff.is_over(now) && health_.asked.is_over(now);
+        if (!was_called_ && is_over) has_answered_ = true;
+    }
 
     /// Who names no time has failed: a wait that is over at once would let a timer ask for ever.
     void asked_to_wait(std::chrono::milliseconds wait, Timestamp now) {
@@ -50,7 +58,7 @@ public:
     }
 
     /// What is to be stored at the end, if anything: a cycle in which the remote failed lengthens
-    /// the backoff by one, one in which it answered ends it.
+    /// the backoff by one, one in which it answered, or was not needed, ends it.
     [[nodiscard]] std::optional<RemoteHealth> outcome(const RetryOptions& retry, Timestamp now,
                                                       std::uint64_t random) const {
         RemoteHealth health = health_;
@@ -60,8 +68,7 @@ public:
             return health;
         }
         if (has_asked_) return health;
-        const bool was_ill = health.failures > 0 || health.asked.length.count() > 0;
-        if (has_answered_ && was_ill) return RemoteHealth{};
+        if (has_answered_ && health.is_ill()) return RemoteHealth{};
         return std::nullopt;
     }
 
@@ -80,6 +87,7 @@ private:
 
     RemoteHealth health_;
     std::chrono::milliseconds longest_;
+    bool was_called_ = false;
     bool has_answered_ = false;
     bool has_failed_ = false;
     bool has_asked_ = false;

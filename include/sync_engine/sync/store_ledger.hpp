@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -57,8 +58,9 @@ public:
         store_.update_retry(id, [](Boxed<RetryState>& state) { state.reset(); });
     }
 
-    [[nodiscard]] Timestamp not_before() const override {
+    [[nodiscard]] std::optional<Timestamp> remote_due() const override {
         const RemoteHealth health = store_.state().health;
+        if (!health.is_ill()) return std::nullopt;
         const Timestamp at = store_.options().clock();
         return std::max(health.backoff.due(at), health.asked.due(at));
     }

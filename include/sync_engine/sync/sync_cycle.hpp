@@ -152,6 +152,7 @@ private:
     Action<Data> ask_page() {
         if (is_stopping_) return close(SyncOutcome::stopped);
         phase_ = Phase::pulling;
+        remote_.called();
         return CallPull{++number_, {.cursor = feed_.cursor(), .limit = page_limit_}};
     }
 
@@ -342,6 +343,7 @@ private:
         if (changes.empty()) return next_batch();
         was_halved_ = false;
         phase_ = Phase::pushing;
+        remote_.called();
         return CallPush<Data>{++number_, std::move(changes)};
     }
 
@@ -529,6 +531,7 @@ private:
 
     Action<Data> close(SyncOutcome outcome) {
         tally_.end(outcome);
+        if (outcome == SyncOutcome::completed) remote_.went_through(now_);
         Step<Data> step;
         step.health = remote_.outcome(setup_.retry, now_, random_());
         const SyncMetadata metadata = tally_.added_to(setup_.state.metadata, started_at_, now_);
