@@ -322,11 +322,11 @@ plant("a remote's wait is ignored" sync/remote_watch.hpp
     [[        if (!health_.asked.is_over(now)) {]]
     [[        if (!PLANTED && !health_.asked.is_over(now)) {]])
 plant("a remote's wait is forgotten" sync/remote_watch.hpp
-    [[        health_.asked = {now, length};]]
-    [[        if (!PLANTED) health_.asked = {now, length};]])
+    [[        health_.asked = asked;]]
+    [[        if (!PLANTED) health_.asked = asked;]])
 plant("a record's wait is ignored" sync/push_call.hpp
-    [[    if (!asked.is_over(now)) return std::nullopt;]]
-    [[    if (!PLANTED && !asked.is_over(now)) return std::nullopt;]])
+    [[    if (!retry->asked.at_most(longest).is_over(now)) return]]
+    [[    if (!PLANTED && !retry->asked.at_most(longest).is_over(now)) return]])
 plant("a timer does not wait for a record's backoff" sync/push_call.hpp
     [[    if (mode == RetryMode::when_due && !retry]]
     [[    if (!PLANTED && mode == RetryMode::when_due && !retry]])

@@ -56,10 +56,18 @@ TEST_CASE("a wait from a file may reach beyond all time", "[store]") {
 }
 
 TEST_CASE("an edit is due when both of its waits have ended", "[store]") {
-    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon, 5s}}.due(noon) == noon + 10s);
-    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon + 6s, 5s}}.due(noon + 6s) ==
+    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon, 5s}}.due(noon, 1h) == noon + 10s);
+    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon + 6s, 5s}}.due(noon + 6s, 1h) ==
           noon + 11s);
-    CHECK(RetryState{}.due(noon) == Timestamp{});
+    CHECK(RetryState{}.due(noon, 1h) == Timestamp{});
+    CHECK(RetryState{.backoff = {noon, 10s}, .asked = {noon, 24h}}.due(noon, 1h) == noon + 1h);
+}
+
+TEST_CASE("a wait is cut to what is allowed, and is none where nothing is", "[store]") {
+    CHECK(Wait{noon, 24h}.at_most(1h) == Wait{noon, 1h});
+    CHECK(Wait{noon, 1h}.at_most(24h) == Wait{noon, 1h});
+    CHECK(Wait{noon, -1h}.at_most(1h) == Wait{noon, 0h});
+    CHECK(Wait{noon, 1h}.at_most(-1h) == Wait{noon, 0h});
 }
 
 TEST_CASE("the newest failures are remembered, oldest first", "[store]") {

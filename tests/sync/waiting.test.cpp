@@ -311,6 +311,7 @@ TEST_CASE("a wait that was stored under other rules is cut when it is loaded", "
     }
     box.server.accept_again("r0");
     box.device.restart();  // with an engine that waits an hour at most
+    CHECK(box.queue().next_due() == box.device.clock.now() + 1h);
     box.device.clock.advance(1h);
     box.sync();
 

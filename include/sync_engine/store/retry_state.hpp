@@ -32,6 +32,11 @@ struct Wait {
         return std::chrono::floor<std::chrono::milliseconds>(detail::elapsed(since, at)) >= length;
     }
 
+    /// The same, but no longer than `longest`; for a wait that somebody else named, or a file.
+    [[nodiscard]] Wait at_most(std::chrono::milliseconds longest) const noexcept {
+        return {since, std::max(std::min(length, longest), std::chrono::milliseconds{0})};
+    }
+
     /// When it ends, if the clock runs on; the last moment of all if that is beyond it.
     [[nodiscard]] Timestamp until() const noexcept {
         if (length <= std::chrono::milliseconds{0}) return since;
@@ -69,9 +74,9 @@ struct RetryState {
         history.push_back(std::move(error));
     }
 
-    /// When this edit may be sent by a timer.
-    [[nodiscard]] Timestamp due(Timestamp at) const noexcept {
-        return std::max(backoff.due(at), asked.due(at));
+    /// When this edit may be sent by a timer. The remote's wait is no longer than `longest`.
+    [[nodiscard]] Timestamp due(Timestamp at, std::chrono::milliseconds longest) const noexcept {
+        return std::max(backoff.due(at), asked.at_most(longest).due(at));
     }
 
     bool operator==(const RetryState&) const = default;

@@ -227,9 +227,7 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
             state.dead = true;
             break;
         case Failure::later:
-            state.asked = {
-                context.moment.now,
-                std::clamp(failed.after, std::chrono::milliseconds{0}, context.max_wait)};
+            state.asked = Wait{context.moment.now, failed.after}.at_most(context.max_wait);
             if (state.asked.length <= std::chrono::milliseconds{0}) {
                 // No time: a timer waits all the same, or it would ask again at once for ever.
                 back_off(state, std::max(state.attempts, 1U), context);

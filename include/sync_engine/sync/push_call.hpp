@@ -13,7 +13,6 @@
 #include <sync_engine/sync/push_plan.hpp>
 #include <sync_engine/sync/sync_options.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -36,8 +35,7 @@ template <class Data>
     PushCandidate candidate{.id = id_of(entry.local), .sequence = entry.sequence};
     const RetryState* retry = entry.active_retry();
     if (retry == nullptr) return candidate;
-    const Wait asked{retry->asked.since, std::min(retry->asked.length, longest)};
-    if (!asked.is_over(now)) return std::nullopt;
+    if (!retry->asked.at_most(longest).is_over(now)) return std::nullopt;
     if (mode == RetryMode::when_due && !retry->backoff.is_over(now)) return std::nullopt;
     candidate.suspect = retry->suspect;
     candidate.failed_alone = retry->failed_alone;

@@ -7,7 +7,6 @@
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/sync/sync_options.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -21,8 +20,8 @@ class RemoteWatch {
 public:
     /// `longest` is the longest that the remote may ask us to wait, also in what was stored.
     RemoteWatch(RemoteHealth health, std::chrono::milliseconds longest)
-        : health_(health), longest_(std::max(longest, std::chrono::milliseconds{0})) {
-        health_.asked.length = clamped(health_.asked.length);
+        : health_(health), longest_(longest) {
+        health_.asked = health_.asked.at_most(longest_);
     }
 
     /// Why the remote is not to be called now; empty if it may be. What it asked for always holds,
@@ -51,10 +50,10 @@ public:
 
     /// Who names no time has failed: a wait that is over at once would let a timer ask for ever.
     void asked_to_wait(std::chrono::milliseconds wait, Timestamp now) {
-        const auto length = clamped(wait);
-        if (length <= std::chrono::milliseconds{0}) return failed();
+        const Wait asked = Wait{now, wait}.at_most(longest_);
+        if (asked.length <= std::chrono::milliseconds{0}) return failed();
         has_asked_ = true;
-        health_.asked = {now, length};
+        health_.asked = asked;
     }
 
     /// What is to be stored at the end, if anything: a cycle in which the remote failed lengthens
@@ -73,10 +72,6 @@ public:
     }
 
 private:
-    [[nodiscard]] std::chrono::milliseconds clamped(std::chrono::milliseconds wait) const {
-        return std::clamp(wait, std::chrono::milliseconds{0}, longest_);
-    }
-
     static std::string text(Timestamp at) {
         try {
             return to_iso8601(at);

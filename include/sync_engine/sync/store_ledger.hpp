@@ -20,7 +20,9 @@ namespace sync_engine::detail {
 template <class Data>
 class StoreLedger final : public RetryLedger<Data> {
 public:
-    explicit StoreLedger(LocalStore<Data>& store) : store_(store) {}
+    /// `longest` is the longest that the remote may ask us to wait, also in what was stored.
+    StoreLedger(LocalStore<Data>& store, std::chrono::milliseconds longest)
+        : store_(store), longest_(longest) {}
 
     [[nodiscard]] std::vector<RetryEntry<Data>> entries() const override {
         const Timestamp at = store_.options().clock();
@@ -29,7 +31,7 @@ public:
             const RetryState& state = *entry->active_retry();
             listed.push_back({.record = *entry->local,
                               .attempts = state.attempts,
-                              .due = state.due(at),
+                              .due = state.due(at, longest_),
                               .dead = state.dead,
                               .history = state.history});
         }
@@ -59,18 +61,20 @@ public:
     }
 
     [[nodiscard]] std::optional<Timestamp> remote_due() const override {
-        const RemoteHealth health = store_.state().health;
+        RemoteHealth health = store_.state().health;
+        health.asked = health.asked.at_most(longest_);
         if (!health.is_ill()) return std::nullopt;
         const Timestamp at = store_.options().clock();
         return std::max(health.backoff.due(at), health.asked.due(at));
     }
 
     [[nodiscard]] std::shared_ptr<RetryLedger<Data>> copy() const override {
-        return std::make_shared<StoreLedger>(store_);
+        return std::make_shared<StoreLedger>(store_, longest_);
     }
 
 private:
     LocalStore<Data>& store_;
+    std::chrono::milliseconds longest_;
 };
 
 }  // namespace sync_engine::detail

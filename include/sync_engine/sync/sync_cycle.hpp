@@ -62,7 +62,7 @@ public:
         number_ = random_();  // replies to a cycle of an earlier process match none of ours
         context_.store_id = std::move(setup_.state.store_id);
         context_.retry = setup_.retry;
-        context_.max_wait = std::max(setup_.max_wait, std::chrono::milliseconds{0});
+        context_.max_wait = setup_.max_wait;
         context_.moment.drift_cap = setup_.drift_cap;
     }
 

@@ -54,8 +54,8 @@ public:
         static_assert(std::equality_comparable<Data>,
                       "a sync needs operator== of Data: bool operator==(const Data&) const = "
                       "default");
-        retry_.attach(std::make_shared<detail::StoreLedger<Data>>(store_), store_.options().clock,
-                      store_.options().random);
+        auto ledger = std::make_shared<detail::StoreLedger<Data>>(store_, options_.max_retry_after);
+        retry_.attach(std::move(ledger), store_.options().clock, store_.options().random);
     }
 
     SyncEngine(const SyncEngine&) = delete;
