@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Prints a page as doxygen understands it: each heading gets the anchor that GitHub gives it, after the name of
 # its page, and links to pages and anchors become references to these, which doxygen then checks. Pages that
-# are read in parts get a table of contents, and ** is spelled out, which doxygen misses beside code.
+# are read in parts get a table of contents, and ** is spelled out, which doxygen misses beside code. Code
+# stays code where doxygen would end it at an apostrophe, or make a link of half a URL.
 
 function page_of(path) {
     gsub(/.*\//, "", path)
@@ -17,14 +18,21 @@ function slug_of(heading) {
     return heading
 }
 
-# The line with each ** outside of code as a tag; bold text may go on in the next line.
-function with_bold(line,    pieces, count, n, result) {
+function code_of(text) {
+    gsub(/https?:\/\//, "%&", text)
+    return text ~ /'/ ? "``" text "``" : "`" text "`"
+}
+
+# The line with its code, and with each ** outside of code as a tag; bold text may go on in the next line.
+function spelled_out(line,    pieces, count, n, result) {
     count = split(line, pieces, "`")
     for (n = 1; n <= count; n++) {
         if (n % 2 == 1) {
             while (sub(/\*\*/, is_bold ? "</b>" : "<b>", pieces[n])) is_bold = !is_bold
+            result = result pieces[n]
+        } else {
+            result = result (n < count ? code_of(pieces[n]) : "`" pieces[n])
         }
-        result = result (n > 1 ? "`" : "") pieces[n]
     }
     return result
 }
@@ -53,6 +61,7 @@ in_code || /^```/ { print; next }
 /^##+ / {
     heading = $0
     sub(/^#+ /, "", heading)
+    gsub(/`/, "")  # a table of contents would show the tags
     print $0 " {#" page "-" slug_of(heading) "}"
     next
 }
@@ -66,5 +75,5 @@ in_code || /^```/ { print; next }
         done = done substr(line, 1, RSTART + 1) reference(substr(line, RSTART + 2, RLENGTH - 3)) ")"
         line = substr(line, RSTART + RLENGTH)
     }
-    print with_bold(done line)
+    print spelled_out(done line)
 }
