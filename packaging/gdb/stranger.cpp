@@ -15,9 +15,9 @@ struct Place {
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Place, row)
 
-[[gnu::noinline]] bool look_at(const LocalStore<>& store, const SyncRecord<>& milk,
-                               const SyncRecord<Place>& seat) {
-    return store.count() == 3 && milk.id == "milk" && seat.data.row == 7;
+[[gnu::noinline]] bool look_at(const LocalStore<>& store, const SyncEngine<>& engine,
+                               const SyncRecord<>& milk, const SyncRecord<Place>& seat) {
+    return store.count() == 3 && !engine.is_syncing() && milk.id == "milk" && seat.data.row == 7;
 }
 
 }  // namespace
@@ -44,6 +44,7 @@ int main() {
         .status = SyncStatus::modified,
         .updated_at = morning,
         .version = 2};
-    const SyncRecord<Place> seat{.id = "seat", .data = {7}, .updated_at = morning};
-    return look_at(tablet, milk, seat) ? 0 : 1;
+    const SyncRecord<Place> seat{
+        .id = "seat", .data = {7}, .updated_at = morning, .tags = {"front", "window"}};
+    return look_at(tablet, tablet_engine, milk, seat) ? 0 : 1;
 }
