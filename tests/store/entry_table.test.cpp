@@ -24,7 +24,7 @@ namespace {
 
 using Ids = std::vector<std::string>;
 
-RecordPtr<json> shared(SyncRecord<> record) {
+RecordPtr<> shared(SyncRecord<> record) {
     return std::make_shared<const SyncRecord<>>(std::move(record));
 }
 

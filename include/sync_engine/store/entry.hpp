@@ -17,7 +17,7 @@
 namespace sync_engine {
 
 /// A record as the store keeps it: never changed, so it is shared instead of copied.
-template <class Data>
+template <class Data = nlohmann::json>
 using RecordPtr = std::shared_ptr<const SyncRecord<Data>>;
 
 /// The id of a record, kept by the record that it stands in: shared instead of copied.
