@@ -21,7 +21,7 @@ TEST_CASE("docs/backends: the document is what a record is read from, and writte
     "version": 2,
     "updatedAt": "2026-11-26T10:23:22.418207Z",
     "tags": ["oak"],
-    "operation": "5f0c1d2e3a4b5c6d-17",
+    "operation": "5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f-17",
     "digest": "abb3b93fa55e78ff"
   }
 }
@@ -34,7 +34,7 @@ TEST_CASE("docs/backends: the document is what a record is read from, and writte
     CHECK(record.version == 2);  // of this content: the digest says so
     CHECK(record.updated_at == parse_timestamp("2026-11-26T10:23:22.418207Z"));
     CHECK(record.tags == TagSet{"oak"});
-    CHECK(couchdb::document_of(record, "5f0c1d2e3a4b5c6d-17") == document);
+    CHECK(couchdb::document_of(record, "5f0c1d2e3a4b5c6d7e8f9a0b1c2d3e4f-17") == document);
 }
 
 }  // namespace test_of_backends
