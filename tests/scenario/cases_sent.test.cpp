@@ -564,6 +564,52 @@ TEST_CASE("a new record that is removed while the remote refuses it has nothing 
     CHECK(remote.pushes.size() == 1);
 }
 
+TEST_CASE("what may have arrived before it was refused is still recognised", "[scenario]") {
+    // A server that stores a change and loses the ack may refuse the repeat: "exists already".
+    const bool is_verdict = GENERATE(true, false);
+    Phone phone{Resolver{ConflictStrategy::remote_wins}};
+    phone.edit("edit");
+    const auto lost = phone.lose_a_push();
+    if (is_verdict) {
+        phone.remote.answer({sync_engine::rejected<Json>("a", "it exists already")});
+    } else {
+        phone.remote.fail_push(sync_engine::PermanentError{});
+    }
+    phone.sync();
+    REQUIRE(phone.device.engine->retry_queue().dead_letters().size() == 1);
+    phone.edit("another edit");
+    phone.device.restart();
+
+    phone.remote.serve({Phone::arrived(lost, "s2")});
+    const auto result = phone.sync();
+
+    CHECK(result.conflicts == 0);
+    CHECK(phone.value() == "another edit");
+    CHECK(phone.remote.last_change("a").record.revision == "s2");
+    CHECK(phone.device.store->pending().empty());
+}
+
+TEST_CASE("a new record that may have arrived before it was refused leaves a tombstone",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    device.edit("n", 1);
+    remote.fail_push(Lost{});
+    device.sync(remote.remote());
+    remote.answer({sync_engine::rejected<Json>("n", "it exists already")});
+    device.sync(remote.remote());
+
+    CHECK(device.store->remove("n"));
+    CHECK(device.store->pending().size() == 1);
+
+    remote.serve({Phone::arrived(remote.pushes.at(0), "s1")});
+    device.sync(remote.remote());
+    CHECK(device.store->find("n") == nullptr);
+    CHECK(remote.last_change("n").record.is_deleted());
+    CHECK(remote.last_change("n").record.revision == "s1");
+    CHECK(device.store->pending().empty());
+}
+
 TEST_CASE("a re-creation that may have arrived is deleted again, unless the remote has moved on",
           "[scenario]") {
     const bool has_moved_on = GENERATE(false, true);

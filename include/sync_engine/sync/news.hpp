@@ -77,6 +77,7 @@ struct PushFailed {
     Failure failure = Failure::whole;
     std::string message{};
     std::chrono::milliseconds after{0};  ///< later: how long the remote asks to wait
+    unsigned declined = 0;               ///< refused: earlier sends that surely had no effect
 };
 
 /// Something that concerns one record, on its way to becoming a decision.
@@ -193,8 +194,11 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
     if (failed.failure == Failure::unreached) {
         changed = rules::unstaged(std::move(changed), failed.operation_id);
     } else if (failed.failure == Failure::refused) {
-        std::erase_if(changed.edit_extras().sent,
-                      [&](const auto& sent) { return sent.operation_id == failed.operation_id; });
+        // An earlier send whose answer was lost may have arrived: the repeat of a creation is
+        // refused just because it did.
+        std::erase_if(changed.edit_extras().sent, [&](const auto& sent) {
+            return sent.operation_id == failed.operation_id && sent.attempts <= failed.declined + 1;
+        });
     }
     Effect effect;
     if (failed.failure != Failure::whole && failed.failure != Failure::unreached) {

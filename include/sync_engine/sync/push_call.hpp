@@ -168,7 +168,8 @@ private:
                                               .sequence = sent.candidate.sequence,
                                               .failure = failure,
                                               .message = std::move(message),
-                                              .after = after}};
+                                              .after = after,
+                                              .declined = sent.candidate.declined}};
     }
 
     [[nodiscard]] std::size_t place_of(std::string_view id) const {

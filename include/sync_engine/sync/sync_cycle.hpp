@@ -390,7 +390,11 @@ private:
                 remote_.answered();
                 failures_.note(call_, is_single ? Failure::refused : Failure::whole,
                                failed.message);
-                if (!is_single) plan_.halve(call_.candidates());
+                if (!is_single) {
+                    auto candidates = call_.candidates();
+                    for (auto& each : candidates) ++each.declined;
+                    plan_.halve(std::move(candidates));
+                }
                 return next_batch();
             case CallError::cursor_expired:
             case CallError::unknown:
