@@ -277,6 +277,31 @@ TEST_CASE("without times our own acknowledged edit is not undone by a replica th
     CHECK(device.data("a") == "two");
 }
 
+TEST_CASE("without times a lagging replica does not undo an ack of what was given up meanwhile",
+          "[scenario]") {
+    const bool is_discarded = GENERATE(false, true);
+    Device device;
+    ScriptedRemote remote;
+    remote.serve({served("a", "one", 1, Timestamp{}, "s1")});
+    device.sync(remote.remote());
+    device.edit("a", "two");
+    remote.on_push([&](const auto& batch) {
+        if (is_discarded) {
+            device.store->discard_changes("a");
+        } else {
+            device.store->mark_synced("a");
+        }
+        return remote.accept(batch);
+    });
+    device.sync(remote.remote());
+    REQUIRE(device.store->get("a")->revision == "r1");
+
+    remote.serve({served("a", "one", 1, Timestamp{}, "s1")});
+    device.sync(remote.remote());
+
+    CHECK(device.data("a") == "two");
+}
+
 TEST_CASE("two devices settle on one state behind a remote without times and versions",
           "[scenario]") {
     Office office;

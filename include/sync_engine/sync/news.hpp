@@ -325,7 +325,7 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushAccepted<Data>& accepted,
         }
     }
     // The edit was given up while it was under way: the remote has it all the same.
-    auto ruling = rule(entry, RemoteState<Data>{std::move(remote), Source::rescan}, context);
+    auto ruling = rule(entry, RemoteState<Data>{std::move(remote), Source::ack}, context);
     ruling.effect.pushed = true;
     return ruling;
 }
