@@ -212,6 +212,30 @@ TEST_CASE("a record made again after an absence is not pushed under the old revi
     CHECK(remote.last_change("a").record.revision.empty());
 }
 
+TEST_CASE("a record that a listing only hid is there again with the next one that shows it",
+          "[scenario]") {
+    // With stamps or without: its revision is the same, and no other has taken its place.
+    const bool has_times = GENERATE(true, false);
+    const auto shown = [&] {
+        Record record = row("a");
+        if (!has_times) record.updated_at = sync_engine::Timestamp{};
+        return record;
+    };
+    Device device;
+    ScriptedRemote remote;
+    remote.serve(listing({shown()}));
+    device.sync(remote.remote());
+    remote.serve(listing({}));
+    device.sync(remote.remote());
+    REQUIRE_FALSE(device.store->get("a"));
+
+    remote.serve(listing({shown()}));
+    const auto result = device.sync(remote.remote());
+
+    CHECK(device.data("a") == "base");
+    CHECK(result.pulled == 1);
+}
+
 TEST_CASE("an unsent edit outlives an absence", "[scenario]") {
     Device device;
     ScriptedRemote remote;

@@ -17,6 +17,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace sync_engine {
 
@@ -287,14 +288,16 @@ Ruling<Data> rule(const Entry<Data>* entry, StillParked, const RulingContext& co
 
 /// The first absence after our own write only marks: the listing may be older than the write. The
 /// deletion has no revision that we know, so nothing is ever pushed over it unseen.
+/// Nor has it left the last one behind: a listing that lagged shows the record again under that.
 template <class Data>
 Ruling<Data> rule(const Entry<Data>* entry, AbsentRemotely, const RulingContext& context) {
     if (entry == nullptr || !entry->is_clean() || !entry->is_visible()) return {};
     if (entry->pulled_since_ack || entry->absent_once) {
         SyncRecord<Data> deletion = entry->local->with_status(SyncStatus::deleted);
         deletion.revision.clear();
-        return write<Data>(rules::taken(entry, std::move(deletion), context.moment.now),
-                           {.pulled = true});
+        Entry<Data> gone = rules::taken(entry, std::move(deletion), context.moment.now);
+        std::erase(gone.edit_extras().superseded, entry->local->revision);
+        return write<Data>(std::move(gone), {.pulled = true});
     }
     Entry<Data> marked = *entry;
     marked.absent_once = true;
