@@ -231,6 +231,21 @@ TEST_CASE("a sync without a name neither minds nor forgets the name that is stor
     CHECK(device.sync(remote.remote("home")).outcome == SyncOutcome::failed);
 }
 
+TEST_CASE("a name is stored with a cursor that does not move, and where there is none",
+          "[scenario]") {
+    const bool has_cursor = GENERATE(true, false);
+    Device device;
+    ScriptedRemote remote;
+    if (has_cursor) remote.serve({row("a")});
+    device.sync(remote.remote());  // before the app had a name for it
+
+    CHECK(device.sync(remote.remote("office")).outcome == SyncOutcome::completed);
+    device.restart();
+
+    CHECK(device.sync(remote.remote("home")).outcome == SyncOutcome::failed);
+    CHECK(remote.pulls.size() == 2);
+}
+
 // "A page's commit expects the epoch and cursor it was asked for. `clear` bumps the epoch, never
 // the sequence. One engine at a time syncs a store."
 

@@ -91,9 +91,15 @@ public:
     /// The absences are settled with the next step, so the cursor may go with it.
     void let_cursor_go() noexcept { holds_cursor_back_ = false; }
 
+    /// True if the next step leaves the stored cursor where this cycle is: never for a simple pull,
+    /// and in a full scan not before its end.
+    [[nodiscard]] bool stores_cursor() const noexcept {
+        return keeps_cursor_ && !holds_cursor_back_;
+    }
+
     /// The move that the next step has to make, if any.
     [[nodiscard]] std::optional<CursorMove> move() const {
-        if (!keeps_cursor_ || holds_cursor_back_) return std::nullopt;
+        if (!stores_cursor()) return std::nullopt;
         if (is_same_json(reached_, stored_)) return std::nullopt;
         return CursorMove{stored_, reached_};
     }

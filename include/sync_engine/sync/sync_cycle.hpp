@@ -183,13 +183,14 @@ private:
                            feed_.absence_counts() ? Then::absences : Then::parked);
     }
 
-    /// Settles what a page brought, and the cursor behind it, in one commit.
+    /// Settles what a page brought, and the cursor behind it, in one commit. The name goes with the
+    /// cursor, also with one that stays where an earlier sync without a name has left it.
     Action<Data> settle_page(std::vector<News<Data>> news, Then then) {
         Step<Data> step = step_of_this_epoch();
         step.cursor = feed_.move();
         const std::string& name = setup_.remote_name;
         const bool is_new_name = !name.empty() && name != setup_.state.remote_name;
-        if (step.cursor && is_new_name) step.remote_name = name;
+        if (feed_.stores_cursor() && is_new_name) step.remote_name = name;
         return settle(std::move(news), std::move(step), then);
     }
 
