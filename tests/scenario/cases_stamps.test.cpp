@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -349,6 +350,34 @@ TEST_CASE("a remote that went back in time says so in a verdict or in a rescan",
     }
     CHECK(device.data("a") == "old");
     CHECK(device.store->get("a")->version == 1);
+}
+
+TEST_CASE("a state from a rescan waits for the resolver, however old it is", "[scenario]") {
+    bool is_broken = true;
+    Device device{1, Resolver{[&](const Record& local, const Record& remote) {
+                      if (is_broken) throw std::runtime_error("no");
+                      return local.with_data(local.data.get<std::string>() + " over " +
+                                             remote.data.get<std::string>());
+                  }}};
+    ScriptedRemote remote;
+    const auto old = served("a", "old", 1, device.clock.now() - 24h, "r0");
+    remote.serve({served("a", "new", 5, device.clock.now(), "r5")});
+    device.sync(remote.remote());
+    device.edit("a", "edit");
+    remote.fail_pull(sync_engine::CursorExpired{});
+    remote.serve({old});
+    device.sync(remote.remote());
+    const auto pushes = remote.pushes.size();
+    device.restart();
+    is_broken = false;
+
+    const auto result = device.sync(remote.remote());
+
+    CHECK(result.conflicts == 1);
+    CHECK(device.data("a") == "edit over old");
+    REQUIRE(remote.pushes.size() == pushes + 1);
+    CHECK(remote.last_change("a").record.revision == "r0");
+    CHECK(device.store->pending().empty());
 }
 
 // "A pulled revision equal to base's non-empty revision is never a conflict: the server normalised

@@ -17,7 +17,7 @@ enum class Source {
     pull,     ///< from a pull, which may be served by a replica that lags
     rescan,   ///< from a full scan after a reset: the remote starts over, so nothing is stale
     verdict,  ///< the remote named it when it refused our push: it is what it holds
-    ack,      ///< the remote accepted what was given up here meanwhile: it is what it holds
+    certain,  ///< it accepted that, or it waits here and was judged when it came: no lagging read
 };
 
 /// What a remote state comes to for one record.

@@ -276,12 +276,17 @@ Ruling<Data> rule(const Entry<Data>* entry, const RemoteState<Data>& state,
     return ruling;
 }
 
+/// What waits may be older than base: a rescan of a remote that went back in time brought it. On a
+/// clean entry, base has moved since, because the app said so; under something that was sent, it
+/// may have come in a verdict, and the next one says it again.
 template <class Data>
 Ruling<Data> rule(const Entry<Data>* entry, StillParked, const RulingContext& context) {
     if (entry == nullptr || !entry->is_parked()) return {};
     Entry<Data> freed = *entry;
     freed.edit_extras().theirs = nullptr;
-    auto ruling = rule(&freed, RemoteState<Data>{entry->theirs(), Source::pull}, context);
+    const bool may_lag = entry->is_clean() || !entry->sent().empty();
+    const Source source = may_lag ? Source::pull : Source::certain;
+    auto ruling = rule(&freed, RemoteState<Data>{entry->theirs(), source}, context);
     if (ruling.kind == Ruling<Data>::Kind::keep) return write<Data>(std::move(freed));
     return ruling;
 }
@@ -328,7 +333,7 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushAccepted<Data>& accepted,
         }
     }
     // The edit was given up while it was under way: the remote has it all the same.
-    auto ruling = rule(entry, RemoteState<Data>{std::move(remote), Source::ack}, context);
+    auto ruling = rule(entry, RemoteState<Data>{std::move(remote), Source::certain}, context);
     ruling.effect.pushed = true;
     return ruling;
 }
