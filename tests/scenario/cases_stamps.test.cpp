@@ -30,6 +30,7 @@ using ::test::Device;
 using ::test::Json;
 using ::test::ScriptedRemote;
 using ::test::served;
+using ::test::served_deletion;
 using ::test::told;
 using Record = sync_engine::SyncRecord<Json>;
 using Resolver = Device::Resolver;
@@ -301,6 +302,28 @@ TEST_CASE("without times a lagging replica does not undo an ack of what was give
     device.sync(remote.remote());
 
     CHECK(device.data("a") == "two");
+}
+
+TEST_CASE("without times and revisions the deletion that is known does not undo a re-creation",
+          "[scenario]") {
+    Device device{1, Resolver{ConflictStrategy::remote_wins}};
+    ScriptedRemote remote;
+    remote.serve({served("a", "one", 1, Timestamp{})});
+    device.sync(remote.remote());
+    device.store->remove("a");
+    remote.answer({sync_engine::accepted<Json>("a")});
+    device.sync(remote.remote());
+    device.edit("a", "again");
+    remote.fail_push(sync_engine::Unauthorized{});  // it is staged, and never arrived
+    device.sync(remote.remote());
+
+    remote.serve({served_deletion("a", 1, Timestamp{})});
+    const auto result = device.sync(remote.remote());
+
+    CHECK(result.conflicts == 0);
+    CHECK(device.data("a") == "again");
+    CHECK(remote.last_change("a").record.data == "again");
+    CHECK(device.store->pending().empty());
 }
 
 TEST_CASE("two devices settle on one state behind a remote without times and versions",

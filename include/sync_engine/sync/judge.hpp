@@ -115,11 +115,13 @@ Judged<Data> rebase(const Entry<Data>& entry, const RecordPtr<Data>& shown, Sour
 }
 
 /// What was deleted is deleted once more, after something that lived in between: that may be what
-/// we sent. So this deletion is news, although its content is base's.
+/// we sent. So this deletion is news, although its content is base's. A remote without times tells
+/// it apart by its revision alone.
 template <class Data>
 bool is_deleted_again(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
-    return remote.is_deleted() && !entry.sent().empty() &&
-           (remote.revision != entry.base->revision || stamp_of(remote) != stamp_of(*entry.base));
+    if (!remote.is_deleted() || entry.sent().empty()) return false;
+    if (remote.revision != entry.base->revision) return true;
+    return remote.updated_at != Timestamp{} && stamp_of(remote) != stamp_of(*entry.base);
 }
 
 /// `judge` for a record that the store knows.
