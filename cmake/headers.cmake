@@ -37,6 +37,7 @@ set(sync_engine_headers
     include/sync_engine/store/entry_table.hpp
     include/sync_engine/store/group_commit.hpp
     include/sync_engine/store/id_index.hpp
+    include/sync_engine/store/ids_in_turn.hpp
     include/sync_engine/store/local_store.hpp
     include/sync_engine/store/overlay.hpp
     include/sync_engine/store/retry_state.hpp

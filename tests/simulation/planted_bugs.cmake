@@ -27,13 +27,13 @@ plant("a change without an answer counts as accepted" sync/push_call.hpp
             judged.news.push_back(
                 failure_of(sent_[place], Failure::own, "the remote gave no answer for it"));]])
 plant("verdicts are matched by position" sync/push_call.hpp
-    [[            const auto place = place_of(verdict.id);]]
+    [[            const auto place = places.find(verdict.id);]]
     [[            const auto unanswered = std::find(is_answered.begin(), is_answered.end(), false);
             if (PLANTED && unanswered != is_answered.end()) {
                 verdict.id =
                     *sent_[static_cast<std::size_t>(unanswered - is_answered.begin())].candidate.id;
             }
-            const auto place = place_of(verdict.id);]])
+            const auto place = places.find(verdict.id);]])
 plant("an ack is not recognised in what a pull shows" sync/judge.hpp
     [[if (const auto* echo = echo_of(*entry, remote)) {]]
     [[if (const auto* echo = PLANTED ? nullptr : echo_of(*entry, remote); echo != nullptr) {]])
@@ -202,13 +202,13 @@ plant("of several rows of a record the first one counts" sync/page_news.hpp
 
 # Deletions.
 plant("a tombstone is dropped as soon as it is pushed" store/local_store.hpp
-    [[                    commit.edits.write(std::move(decision.written));]]
+    [[                    edits.push_back(std::move(decision.written));]]
     [[                    auto& [outcome, forgotten] = decision.written;
                     if (PLANTED && outcome && outcome->is_husk()) {
                         forgotten = outcome->local->id;
                         outcome = std::nullopt;
                     }
-                    commit.edits.write(std::move(decision.written));]])
+                    edits.push_back(std::move(decision.written));]])
 plant("a husk is dropped too early" store/local_store.hpp
     [[            if (age <= options_.tombstone_horizon) break;]]
     [[            if (!PLANTED && age <= options_.tombstone_horizon) break;]])
@@ -240,13 +240,13 @@ plant("a needless deletion is pushed after a failure" sync/news.hpp
 
 # The feed and its cursor.
 plant("the cursor is saved before the page" store/local_store.hpp
-    [[            forget_expired_husks(step, commit.edits);]]
+    [[            forget_expired_husks(step, edits);]]
     [[            if (PLANTED && step.cursor) {
                 Commit<Data> ahead{.state = memory_.state()};
                 ahead.state->cursor = step.cursor->to;
                 memory_.commit(std::move(ahead));
             }
-            forget_expired_husks(step, commit.edits);]])
+            forget_expired_husks(step, edits);]])
 plant("the cursor moves although its page could not be stored" store/store_memory.hpp
     [[        persist(commit);]]
     [[        try {

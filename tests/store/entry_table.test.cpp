@@ -121,6 +121,31 @@ TEST_CASE("an entry is found by its id until it is erased", "[store]") {
     CHECK(table.size() == 1);
 }
 
+TEST_CASE("an entry that is expected is found, or what it has become, wherever that is by now",
+          "[store]") {
+    EntryTable<json> table;
+    const auto at = [](Entry<json> entry, std::uint32_t place) {
+        entry.place = place;
+        return std::make_shared<const Entry<json>>(std::move(entry));
+    };
+    const auto first = at(clean("a"), 0);
+    const auto second = at(clean("b"), 1);
+    const auto moves = at(clean("c"), 2);
+    for (const auto& entry : {first, second, moves}) table.write(entry);
+    CHECK(table.find("c", moves.get()) == moves.get());
+
+    table.erase("a");  // and c takes its place
+    CHECK(table.find("a", first.get()) == nullptr);
+    CHECK(table.find("c", moves.get()) == moves.get());
+    CHECK(table.find("b", second.get()) == second.get());
+
+    const auto later = at(dirty("c", 7), 2);
+    CHECK(table.write(later) == moves);
+    CHECK(table.find("c", moves.get()) == later.get());
+    CHECK(table.find("c", nullptr) == later.get());
+    CHECK(table.size() == 2);
+}
+
 TEST_CASE("entries are visited in order of arrival, the last taking an erased one's place",
           "[store]") {
     EntryTable<json> table;
@@ -200,7 +225,8 @@ TEST_CASE("after any writes, every index says what a scan says", "[store]") {
                 table.erase(id);
                 map.erase(id);
             } else {
-                const auto entry = random_entry(id, step, random);
+                auto entry = random_entry(id, step, random);
+                entry.place = static_cast<std::uint32_t>(random() % 50);  // only a hint
                 write(table, Entry<json>{entry});
                 map.insert_or_assign(id, entry);
             }

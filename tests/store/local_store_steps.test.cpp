@@ -77,6 +77,22 @@ TEST_CASE("what a step does not name stays", "[store]") {
     CHECK(text_of(store->state()) == before);
 }
 
+TEST_CASE("a decision counts where only the places of entries have moved since", "[store]") {
+    TestStore<> store;
+    for (const auto* id : {"a", "b", "c"}) {
+        store->put(note(id, "one").with_status(SyncStatus::synced));
+    }
+    Step<json> step;
+    for (const auto* id : {"b", "c"})
+        step.decisions.push_back(taking(store, note(id, "remote", 7)));
+    store->evict("a");  // the last one takes its place
+
+    CHECK(store->apply(std::move(step)).moved.empty());
+
+    CHECK(store->count() == 2);
+    for (const auto* id : {"b", "c"}) CHECK(store->get(id)->version == 7);
+}
+
 TEST_CASE("a decision does not count where the record has moved since", "[store]") {
     TestStore<> store;
     for (const auto* id : {"edited", "evicted", "untouched"}) {

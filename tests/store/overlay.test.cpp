@@ -101,6 +101,22 @@ TEST_CASE("an overlay finds each of few records and of many", "[store]") {
     CHECK(lines_of(overlay)[149] == "149: -");
 }
 
+TEST_CASE("an overlay of records that are each there once finds them, and takes more", "[store]") {
+    std::vector<Written<json>> each_once;
+    for (int n = 0; n < 20; ++n) {
+        each_once.push_back({.outcome = entry(std::to_string(n), "one")});
+    }
+    each_once.push_back({.forgotten = "gone"});
+    Overlay<json> overlay(std::move(each_once));
+    CHECK(lines_of(overlay).size() == 21);
+    CHECK_FALSE(overlay.find("gone")->has_value());
+
+    overlay.write("7", entry("7", "two"));
+    overlay.write("new", entry("new", "one"));
+    CHECK(lines_of(overlay).size() == 22);
+    CHECK(text_in(*overlay.find("7")) == "two");
+}
+
 TEST_CASE("an overlay with nothing in it can be appended, and appended to", "[store]") {
     Overlay<json> overlay;
     overlay.append({});

@@ -4,6 +4,7 @@
 #include <sync_engine/store/block_vector.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -69,8 +70,13 @@ private:
     };
 
     [[nodiscard]] Edit& find(Sequence sequence) {
+        // Each is one more than the one before, or further: there it is, or before that.
+        const Sequence farthest =
+            std::min<Sequence>(sequence - edits_[0].sequence, edits_.size() - 1);
+        auto to = static_cast<std::size_t>(farthest);
+        if (edits_[to].sequence == sequence) return edits_[to];
         std::size_t from = 0;
-        for (std::size_t to = edits_.size(); from < to;) {
+        while (from < to) {
             const std::size_t middle = from + (to - from) / 2;
             if (edits_[middle].sequence < sequence) {
                 from = middle + 1;

@@ -6,6 +6,8 @@
 #include <sync_engine/store/retry_state.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -62,7 +64,10 @@ struct Entry {
     bool conflicted = false;            ///< `theirs` waits for the user; otherwise for a resolver
     bool pulled_since_ack = false;      ///< a listing has shown it since we last wrote it
     bool absent_once = false;           ///< one full listing did not hold it
+    std::uint32_t place = nowhere;      ///< where the table has it, unless it was moved since
     Boxed<EntryExtras<Data>> extras{};  ///< read by the next five, made by `edit_extras`
+
+    static constexpr std::uint32_t nowhere = std::numeric_limits<std::uint32_t>::max();
 
     /// What was sent and not answered yet, oldest first.
     [[nodiscard]] const std::vector<Sent<Data>>& sent() const noexcept {
@@ -95,11 +100,14 @@ struct Entry {
     /// not.
     [[nodiscard]] bool is_dirty() const noexcept { return !is_clean() && !conflicted; }
     /// True where a remote state waits for a resolver, which the next sync asks.
-    [[nodiscard]] bool is_parked() const noexcept { return theirs() != nullptr && !conflicted; }
+    [[nodiscard]] bool is_parked() const noexcept {
+        return extras && extras->theirs != nullptr && !conflicted;
+    }
 
     /// The retry state, if it speaks of the last edit.
     [[nodiscard]] const RetryState* active_retry() const noexcept {
-        return retry() && retry()->sequence == sequence ? &*retry() : nullptr;
+        const bool is_active = extras && extras->retry && extras->retry->sequence == sequence;
+        return is_active ? &*extras->retry : nullptr;
     }
     /// True where the last edit was refused for good or ran out of attempts.
     [[nodiscard]] bool is_dead_letter() const noexcept {
@@ -109,10 +117,14 @@ struct Entry {
 
 private:
     [[nodiscard]] const EntryExtras<Data>& extras_or_none() const noexcept {
+        return extras ? *extras : none();
+    }
+
+    static const EntryExtras<Data>& none() noexcept {
         // For ever, and without the heap: a store may be static, and this throws nothing.
         alignas(EntryExtras<Data>) static std::byte place[sizeof(EntryExtras<Data>)];
         static const auto* const none = ::new (static_cast<void*>(place)) EntryExtras<Data>;
-        return extras ? *extras : *none;
+        return *none;
     }
 };
 

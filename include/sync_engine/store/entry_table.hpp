@@ -45,6 +45,13 @@ public:
         return place == IdIndex::nowhere ? nullptr : slots_[place].entry;
     }
 
+    /// The same, without a search where it still is the one that is expected; null: none is.
+    [[nodiscard]] const Entry<Data>* find(std::string_view id, const Entry<Data>* expected) const {
+        const bool is_there = expected != nullptr && expected->place < slots_.size() &&
+                              slots_[expected->place].entry.get() == expected;
+        return is_there ? expected : find(id);
+    }
+
     /// Whether `count` more entries are added without making room.
     [[nodiscard]] bool has_room(std::size_t count) const noexcept {
         return index_.has_room(slots_.size() + count) && slots_.has_room(slots_.size() + count);
@@ -67,7 +74,7 @@ public:
 
     /// Adds the entry, or replaces the one with its id; answers that one, or null.
     EntryPtr<Data> write(EntryPtr<Data> entry) {
-        const auto place = place_of(entry->local->id);
+        const auto place = place_of(*entry);
         if (place != IdIndex::nowhere) return replace(place, std::move(entry));
         add(std::move(entry));
         return nullptr;
@@ -164,6 +171,13 @@ private:
         return index_.find(id, [this](std::size_t place) { return id_at(place); });
     }
 
+    /// Of the record of an entry, which mostly knows it.
+    [[nodiscard]] std::size_t place_of(const Entry<Data>& entry) const {
+        const std::string& id = entry.local->id;
+        const bool is_known = entry.place < slots_.size() && id_at(entry.place) == id;
+        return is_known ? entry.place : place_of(std::string_view{id});
+    }
+
     void add(EntryPtr<Data> entry) {
         reserve(1);
         const auto place = slots_.size();
@@ -179,8 +193,9 @@ private:
         Slot& slot = slots_[place];
         leave_indexes(*slot.entry);
         keep_turn(slot.entry.get(), entry.get(), place);
-        const bool keeps_tags = slot.entry->is_visible() == entry->is_visible() &&
-                                slot.entry->local->tags == entry->local->tags;
+        const bool keeps_tags =
+            slot.entry->local == entry->local || (slot.entry->is_visible() == entry->is_visible() &&
+                                                  slot.entry->local->tags == entry->local->tags);
         if (!keeps_tags) drop_tags(slot);
         std::swap(slot.entry, entry);
         if (!keeps_tags) index_tags(place);

@@ -309,19 +309,22 @@ public:
                 result.superseded = true;
                 return result;
             }
-            Commit<Data> commit{.origin = ChangeOrigin::remote};
-            commit.edits.reserve(step.decisions.size());
-            forget_expired_husks(step, commit.edits);
+            std::vector<Written<Data>> edits;
+            edits.reserve(step.decisions.size());
+            forget_expired_husks(step, edits);
             for (auto& decision : step.decisions) {
-                const Entry<Data>* entry = memory_.table().find(decision.id());
+                const Entry<Data>* entry =
+                    memory_.table().find(decision.id(), decision.expected.get());
                 if (decision.park) {
-                    commit.edits.write(parked(entry, std::move(decision.park)));
+                    edits.push_back({.outcome = parked(entry, std::move(decision.park))});
                 } else if (entry != decision.expected.get()) {
                     result.moved.emplace_back(decision.id());
                 } else {
-                    commit.edits.write(std::move(decision.written));
+                    edits.push_back(std::move(decision.written));
                 }
             }
+            Commit<Data> commit{.edits = Overlay<Data>{std::move(edits)},
+                                .origin = ChangeOrigin::remote};
             if (step.cursor && result.moved.empty()) state.cursor = std::move(step.cursor->to);
             if (step.remote_name) state.remote_name = std::move(*step.remote_name);
             if (step.health) state.health = *step.health;
@@ -391,7 +394,7 @@ private:
 
     /// Deletions that were settled longer ago than any read is expected to lag, and that the step
     /// itself says nothing about.
-    void forget_expired_husks(const Step<Data>& step, Overlay<Data>& edits) const {
+    void forget_expired_husks(const Step<Data>& step, std::vector<Written<Data>>& edits) const {
         const Timestamp now = options_.clock();
         for (const auto& [settled_at, id] : memory_.table().husks()) {
             // Compared as ages, because a horizon without end would overflow a time.
@@ -401,7 +404,7 @@ private:
             const bool is_decided =
                 std::any_of(step.decisions.begin(), step.decisions.end(),
                             [&husk = id](const auto& decision) { return decision.id() == husk; });
-            if (!is_decided) edits.write(id, std::nullopt);
+            if (!is_decided) edits.push_back({.forgotten = id});
         }
     }
 

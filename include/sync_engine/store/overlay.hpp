@@ -19,6 +19,10 @@ namespace sync_engine {
 template <class Data>
 class Overlay {
 public:
+    Overlay() = default;
+    /// Of records that are each there once. Nothing is looked for, so they are in no index.
+    explicit Overlay(std::vector<Written<Data>> each_once) : written_(std::move(each_once)) {}
+
     /// What is to become of the record; null if that is not said here. Valid until the next write.
     [[nodiscard]] const Outcome<Data>* find(std::string_view id) const {
         const auto place = place_of(id);
@@ -45,11 +49,7 @@ public:
         reserve(written_.size() + 1);
         written_.push_back(std::move(written));
         if (written_.size() <= few) return;
-        const bool is_first_time = written_.size() == few + 1;
-        for (auto place = is_first_time ? 0 : written_.size() - 1; place < written_.size();
-             ++place) {
-            index_.insert(id_at(place), place);
-        }
+        for (; indexed_ < written_.size(); ++indexed_) index_.insert(id_at(indexed_), indexed_);
     }
 
     /// Makes room for `count` records in all.
@@ -80,17 +80,17 @@ private:
 
     [[nodiscard]] std::size_t place_of(std::string_view id) const {
         const auto at = [this](std::size_t place) { return id_at(place); };
-        if (written_.size() > few) return index_.find(id, at);
-        for (std::size_t place = 0; place < written_.size(); ++place) {
+        for (std::size_t place = indexed_; place < written_.size(); ++place) {
             if (at(place) == id) return place;
         }
-        return IdIndex::nowhere;
+        return index_.find(id, at);
     }
 
     [[nodiscard]] std::string_view id_at(std::size_t place) const { return written_[place].id(); }
 
     std::vector<Written<Data>> written_;
-    IdIndex index_;  // of all, where there are more than a few
+    std::size_t indexed_ = 0;  // so many are in the index, the others are looked through
+    IdIndex index_;
 };
 
 }  // namespace sync_engine

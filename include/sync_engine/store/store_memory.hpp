@@ -101,8 +101,12 @@ public:
         commit.is_heard = feed_.has_listeners();
         if (commit.is_heard) list_changes(commit);
         commit.sequence = state_.sequence;
+        auto next_place = static_cast<std::uint32_t>(table_.size());
         for (auto& written : commit.edits.written()) {
-            if (written.outcome) stamp(written.outcome.draft(), commit.sequence);
+            if (!written.outcome) continue;
+            Entry<Data>& entry = written.outcome.draft();
+            stamp(entry, commit.sequence);
+            if (entry.place == Entry<Data>::nowhere) entry.place = next_place++;
         }
     }
 
@@ -176,6 +180,7 @@ private:
         require_sequences(image);
         table_.reserve(image.entries.size());
         for (auto& entry : image.entries) {
+            entry.place = static_cast<std::uint32_t>(table_.size());
             table_.write(std::make_shared<const Entry<Data>>(std::move(entry)));
         }
         state_ = std::move(image.state);

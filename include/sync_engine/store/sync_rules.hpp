@@ -82,7 +82,8 @@ template <class Data>
                       .base = known.base,
                       .sequence = known.sequence,
                       .pulled_since_ack = known.pulled_since_ack,
-                      .absent_once = known.absent_once};
+                      .absent_once = known.absent_once,
+                      .place = known.place};
     if (known.superseded().empty() && known.settled_at() == Timestamp{}) return entry;
     entry.extras =
         EntryExtras<Data>{.superseded = known.superseded(), .settled_at = known.settled_at()};

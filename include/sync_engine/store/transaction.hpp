@@ -170,7 +170,7 @@ public:
     }
 
     /// What is to be committed, in the order of the first edit of each record; for the store.
-    [[nodiscard]] Overlay<Data> take() { return std::move(edits_); }
+    [[nodiscard]] Overlay<Data> take() { return std::exchange(edits_, {}); }
 
     /// True if it has looked at what is not durable yet; for the store.
     [[nodiscard]] bool has_seen_pending() const noexcept { return has_seen_pending_; }

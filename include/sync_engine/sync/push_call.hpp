@@ -8,6 +8,7 @@
 #include <sync_engine/remote/verdict.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/id_index.hpp>
+#include <sync_engine/store/ids_in_turn.hpp>
 #include <sync_engine/store/retry_state.hpp>
 #include <sync_engine/sync/news.hpp>
 #include <sync_engine/sync/push_plan.hpp>
@@ -48,10 +49,7 @@ template <class Data>
 class PushCall {
 public:
     /// Makes room for `count` records.
-    void reserve(std::size_t count) {
-        sent_.reserve(count);
-        places_.reserve(count);
-    }
+    void reserve(std::size_t count) { sent_.reserve(count); }
 
     /// Adds a record as it was staged; answers the change to send.
     [[nodiscard]] SharedChange<Data> add(EntryPtr<Data> staged, PushCandidate candidate) {
@@ -61,7 +59,6 @@ public:
                                   .operation_id = sent.operation_id,
                                   .attempt = sent.attempts};
         candidate.sequence = sent.sequence;
-        places_.insert(*candidate.id, sent_.size());
         sent_.push_back({std::move(candidate), std::move(staged)});
         return change;
     }
@@ -92,8 +89,11 @@ public:
         Judged judged;
         judged.news.reserve(sent_.size());
         std::vector<bool> is_answered(sent_.size());
+        IdsInTurn places(sent_.size(), [&](std::size_t place) {
+            return std::string_view{*sent_[place].candidate.id};
+        });
         for (auto& verdict : report) {
-            const auto place = place_of(verdict.id);
+            const auto place = places.find(verdict.id);
             if (place == IdIndex::nowhere) {
                 judged.strangers.push_back(std::move(verdict.id));
             } else if (!is_answered[place]) {
@@ -172,13 +172,7 @@ private:
                                               .declined = sent.candidate.declined}};
     }
 
-    [[nodiscard]] std::size_t place_of(std::string_view id) const {
-        return places_.find(
-            id, [&](std::size_t place) { return std::string_view{*sent_[place].candidate.id}; });
-    }
-
     std::vector<UnderWay> sent_;
-    IdIndex places_;
 };
 
 /// Who failed in calls that failed whole. Written down at the end of a cycle, because only then it

@@ -7,6 +7,7 @@
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/id_index.hpp>
+#include <sync_engine/store/ids_in_turn.hpp>
 #include <sync_engine/store/step.hpp>
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/sync/action.hpp>
@@ -326,18 +327,14 @@ private:
     /// Sends what was staged: read fresh from the store, by the very commit that staged it.
     Action<Data> send() {
         if (is_stopping_) return end_push(SyncOutcome::stopped);
-        IdIndex places;
-        places.reserve(batch_.size());
-        for (std::size_t place = 0; place < batch_.size(); ++place) {
-            places.insert(*batch_[place].id, place);
-        }
-        const auto id_at = [&](std::size_t place) { return std::string_view{*batch_[place].id}; };
+        IdsInTurn places(batch_.size(),
+                         [&](std::size_t place) { return std::string_view{*batch_[place].id}; });
         call_ = {};
         call_.reserve(batch_.size());
         std::vector<SharedChange<Data>> changes;
         changes.reserve(batch_.size());
         for (const auto& [id, entry, effect] : settlement_.settled()) {
-            const auto place = entry ? places.find(*id, id_at) : IdIndex::nowhere;
+            const auto place = entry ? places.find(*id) : IdIndex::nowhere;
             if (place == IdIndex::nowhere) continue;
             changes.push_back(call_.add(entry, batch_[place]));
         }
