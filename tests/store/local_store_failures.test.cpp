@@ -104,7 +104,7 @@ const std::vector<Edit>& edits() {
          [](auto& store) {
              const auto known = store.entry("clean");
              Step<json> step;
-             step.decisions.push_back({.expected = known, .written = {.forgotten = "clean"}});
+             step.decisions.push_back({.expected = known, .written = {.forgotten = {"clean"}}});
              step.cursor = CursorMove{nullptr, 1};
              step.remote_name = "server";
              step.health = RemoteHealth{.failures = 1};

@@ -42,7 +42,7 @@ TEST_CASE("a step is one commit of records, cursor, health and metadata", "[stor
     const auto commits = store.disk->commits();
     Step<json> step;
     step.decisions.push_back(taking(store, note("a", "remote")));
-    step.decisions.push_back({.expected = store.entry("b"), .written = {.forgotten = "b"}});
+    step.decisions.push_back({.expected = store.entry("b"), .written = {.forgotten = {"b"}}});
     step.cursor = CursorMove{nullptr, {{"page", 1}}};
     step.remote_name = "server";
     step.health = RemoteHealth{.failures = 2, .backoff = {noon, 4s}, .asked = {noon, 9s}};

@@ -106,7 +106,7 @@ TEST_CASE("an overlay of records that are each there once finds them, and takes 
     for (int n = 0; n < 20; ++n) {
         each_once.push_back({.outcome = entry(std::to_string(n), "one")});
     }
-    each_once.push_back({.forgotten = "gone"});
+    each_once.push_back({.forgotten = {"gone"}});
     Overlay<json> overlay(std::move(each_once));
     CHECK(lines_of(overlay).size() == 21);
     CHECK_FALSE(overlay.find("gone")->has_value());

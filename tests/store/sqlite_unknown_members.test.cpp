@@ -54,7 +54,7 @@ void decide(LocalStore<OldNote>& store, const Decide& rule) {
     const auto entry = store.read({"a"}).front();
     Step<OldNote> step;
     step.decisions.push_back(
-        {.expected = entry, .written = {.outcome = rule(*entry), .forgotten = "a"}});
+        {.expected = entry, .written = {.outcome = rule(*entry), .forgotten = {"a"}}});
     REQUIRE(store.apply(std::move(step)).moved.empty());
 }
 

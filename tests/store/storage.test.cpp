@@ -166,7 +166,7 @@ TEST_CASE("a record that was loaded is not taken for one that is not there", "[s
     LocalStore<> store{witness,
                        StoreOptions{.clock = [] { return noon; }, .random = counting_random()}};
     Step<json> step;
-    step.decisions.push_back({.expected = 0, .written = {.forgotten = "a"}});
+    step.decisions.push_back({.expected = 0, .written = {.forgotten = {"a"}}});
 
     CHECK(store.apply(std::move(step)).moved == Ids{"a"});
     CHECK(store.count() == 1);

@@ -182,12 +182,12 @@ private:
 /// One record as a commit is to leave it; without an entry it is to be forgotten.
 template <class Data>
 struct Written {
-    Outcome<Data> outcome{};  ///< the entry; none: forget it
-    std::string forgotten{};  ///< the id, where there is no entry
+    Outcome<Data> outcome{};         ///< the entry; none: forget it
+    Boxed<std::string> forgotten{};  ///< the id, where there is no entry
 
     /// Of the record; it lives as long as this is not changed.
     [[nodiscard]] std::string_view id() const noexcept {
-        return outcome ? std::string_view{outcome->local->id} : std::string_view{forgotten};
+        return outcome ? std::string_view{outcome->local->id} : std::string_view{*forgotten};
     }
 };
 

@@ -32,7 +32,7 @@ public:
     /// Says what is to become of the record.
     void write(std::string_view id, Outcome<Data> outcome) {
         Written<Data> written{.outcome = std::move(outcome)};
-        if (!written.outcome) written.forgotten = id;
+        if (!written.outcome) written.forgotten = std::string{id};
         write(std::move(written));
     }
 

@@ -123,7 +123,7 @@ public:
                 batch.write.push_back(&*written.outcome);
                 batch.known.push_back(commit.everything ? nullptr : table_.find(written.id()));
             } else {
-                batch.erase.push_back(written.forgotten);
+                batch.erase.push_back(*written.forgotten);
             }
         }
         try {
@@ -163,7 +163,7 @@ private:
             for (std::size_t each = 0; each < edits.size(); ++each) {
                 const auto& outcome = edits[each].outcome;
                 auto known =
-                    outcome ? table_.write(outcome.entry()) : table_.erase(edits[each].forgotten);
+                    outcome ? table_.write(outcome.entry()) : table_.erase(*edits[each].forgotten);
                 if (!commit.is_heard || known == nullptr || !known->is_visible()) continue;
                 changes_[changes_.size() - edits.size() + each].before = known->local;
             }

@@ -28,9 +28,24 @@ template <class Data>
 
 /// A state as the remote has it: whatever status it came with, it is synced or deleted here.
 template <class Data>
-[[nodiscard]] RecordPtr<Data> remote_state(SyncRecord<Data> record) {
+[[nodiscard]] RecordPtr<Data> remote_state(SyncRecord<Data>&& record) {
     if (!record.is_deleted()) record.status = SyncStatus::synced;
     return shared(std::move(record));
+}
+
+/// The same of a state that somebody else keeps.
+template <class Data>
+[[nodiscard]] RecordPtr<Data> remote_state(const SyncRecord<Data>& record) {
+    return remote_state(SyncRecord<Data>{record});
+}
+
+/// What was sent, as the remote has it under this revision.
+template <class Data>
+[[nodiscard]] RecordPtr<Data> stored_state(const SyncRecord<Data>& sent, std::string revision) {
+    auto stored = std::make_shared<SyncRecord<Data>>(sent);
+    if (!stored->is_deleted()) stored->status = SyncStatus::synced;
+    stored->revision = std::move(revision);
+    return stored;
 }
 
 /// The status of an unsent edit: `pending` as long as the remote has nothing alive to modify.

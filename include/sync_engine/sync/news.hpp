@@ -3,6 +3,7 @@
 
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
+#include <sync_engine/store/boxed.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/stamp.hpp>
 #include <sync_engine/store/sync_rules.hpp>
@@ -96,8 +97,8 @@ struct Effect {
     bool retried = false;
     bool pulled = false;
     bool conflict = false;
-    bool push_again = false;  ///< the winner of a conflict that a push revealed is to be pushed
-    std::string error{};
+    bool push_again = false;     ///< the winner of a conflict that a push revealed is to be pushed
+    Boxed<std::string> error{};  ///< why the record did not get through; none: it did
 };
 
 /// What a piece of news makes of an entry.
@@ -320,9 +321,7 @@ Ruling<Data> rule(const Entry<Data>* entry, AboutToPush push, const RulingContex
 template <class Data>
 Ruling<Data> rule(const Entry<Data>* entry, const PushAccepted<Data>& accepted,
                   const RulingContext& context) {
-    SyncRecord<Data> stored = *accepted.sent->record;
-    stored.revision = accepted.revision;
-    RecordPtr<Data> remote = rules::remote_state(std::move(stored));
+    RecordPtr<Data> remote = rules::stored_state(*accepted.sent->record, accepted.revision);
     if (entry != nullptr) {
         for (const auto& sent : entry->sent()) {
             if (sent.operation_id != accepted.sent->operation_id) continue;

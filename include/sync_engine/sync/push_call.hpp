@@ -87,7 +87,7 @@ public:
     /// verdict is a failure of the record's own.
     [[nodiscard]] Judged judge(PushReport<Data> report, bool is_stored) const {
         Judged judged;
-        judged.news.reserve(sent_.size());
+        judged.news.reserve(2 * sent_.size());  // and for the next batch, staged with it
         std::vector<bool> is_answered(sent_.size());
         IdsInTurn places(sent_.size(), [&](std::size_t place) {
             return std::string_view{*sent_[place].candidate.id};
@@ -131,7 +131,7 @@ private:
         [[nodiscard]] const Sent<Data>& edit() const { return staged->sent().back(); }
     };
 
-    static News<Data> news_of(Verdict<Data> verdict, const UnderWay& sent, bool is_stored) {
+    static News<Data> news_of(Verdict<Data>&& verdict, const UnderWay& sent, bool is_stored) {
         switch (verdict.kind) {
             case VerdictKind::accepted:
                 if (!is_utf8(verdict.revision)) {

@@ -62,7 +62,7 @@ public:
         auto ruling = rule_on_winner(*dispute.entry, std::move(dispute.remote),
                                      std::move(resolved.winner), dispute.source, context);
         ruling.effect.pushed = dispute.is_pushed;
-        ruling.effect.error = std::move(resolved.error);
+        if (!resolved.error.empty()) ruling.effect.error = std::move(resolved.error);
         decide(dispute.news, dispute.entry, std::move(ruling));
         return next();
     }
@@ -135,11 +135,11 @@ private:
         decisions_.push_back({.park = state->record});
         decided_.push_back({news,
                             {},
-                            {.error = "the record kept changing while its remote state "
-                                      "was decided; the next sync tries again"}});
+                            {.error = {"the record kept changing while its remote state "
+                                       "was decided; the next sync tries again"}}});
     }
 
-    void decide(std::size_t news, const EntryPtr<Data>& entry, Ruling<Data> ruling) {
+    void decide(std::size_t news, const EntryPtr<Data>& entry, Ruling<Data>&& ruling) {
         Decided decided{.news = news, .effect = std::move(ruling.effect)};
         if (ruling.kind == Ruling<Data>::Kind::write) {
             const auto& entry_after = ruling.outcome;

@@ -38,7 +38,7 @@ public:
         result_.retried += effect.retried ? 1 : 0;
         result_.pulled += effect.pulled ? 1 : 0;
         result_.conflicts += effect.conflict ? 1 : 0;
-        if (!effect.error.empty()) add_error(id, effect.error, at);
+        if (effect.error) add_error(id, *effect.error, at);
     }
 
     void end(SyncOutcome outcome) { result_.outcome = outcome; }
