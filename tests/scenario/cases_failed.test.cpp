@@ -222,6 +222,22 @@ TEST_CASE("a failure of what was sent says nothing of an edit made meanwhile", "
     CHECK(remote.last_change("a").record.data == "another edit");
 }
 
+TEST_CASE("an attempt that the app notes of an edit is not under the name of an earlier one",
+          "[scenario]") {
+    Office office{{"a"}};
+    office.device.edit("a", "edit");
+    office.server.lose_next_ack();  // the server has it, and its name
+    office.sync();
+    office.device.edit("a", "another edit");
+
+    office.device.engine->retry_queue().enqueue(*office.device.store->get("a"));
+    office.sync({.direction = sync_engine::SyncDirection::push});
+
+    CHECK(office.device.data("a") == "another edit");
+    CHECK(office.stored("a") == "another edit");
+    CHECK(office.device.store->pending().empty());
+}
+
 TEST_CASE("an ack ends the history of what was acknowledged, also under a later edit",
           "[scenario]") {
     Device device;

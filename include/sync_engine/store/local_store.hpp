@@ -343,7 +343,9 @@ public:
         return edit([&](auto& transaction) {
             const Entry<Data>* known = transaction.entry(id);
             if (known == nullptr || !known->is_dirty()) return false;
-            Boxed<RetryState> retry = known->retry();
+            // One of an earlier edit is void: its operation id must not stand for this one.
+            Boxed<RetryState> retry;
+            if (known->active_retry() != nullptr) retry = known->retry();
             std::forward<Body>(change)(retry);
             if (retry) retry->sequence = known->sequence;
             Entry<Data> changed = *known;
