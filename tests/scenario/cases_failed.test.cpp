@@ -222,6 +222,26 @@ TEST_CASE("a failure of what was sent says nothing of an edit made meanwhile", "
     CHECK(remote.last_change("a").record.data == "another edit");
 }
 
+TEST_CASE("a conflict that shows only the base of what was sent says nothing of it either",
+          "[scenario]") {
+    Device device{1, Resolver{}, ManualClock{}, {.max_attempts = 1}};
+    ScriptedRemote remote;
+    const auto base = served("a", "base", 1, device.clock.now(), "s1");
+    remote.serve({base});
+    device.sync(remote.remote());
+    device.edit("a", "edit");
+    remote.on_push([&](const auto&) {
+        device.edit("a", "another edit");
+        return ScriptedRemote::Report{sync_engine::conflict(base)};
+    });
+
+    device.sync(remote.remote());
+
+    CHECK(device.engine->retry_queue().entries().empty());
+    CHECK(device.sync(remote.remote()).pushed == 1);
+    CHECK(remote.last_change("a").record.data == "another edit");
+}
+
 TEST_CASE("an attempt that the app notes of an edit is not under the name of an earlier one",
           "[scenario]") {
     Office office{{"a"}};

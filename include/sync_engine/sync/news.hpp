@@ -27,6 +27,7 @@ template <class Data>
 struct RemoteState {
     RecordPtr<Data> record{};
     Source source = Source::pull;
+    Sequence refused = 0;  ///< of a verdict: the edit that it refused; 0: the last one
 };
 
 /// Throws InvalidRecord unless a record that the remote showed can be kept. What cannot be written
@@ -255,7 +256,7 @@ Ruling<Data> rule(const Entry<Data>* entry, const RemoteState<Data>& state,
             break;
         case Judgement::contradiction:
             return rule(entry,
-                        PushFailed{.sequence = entry->sequence,
+                        PushFailed{.sequence = state.refused != 0 ? state.refused : entry->sequence,
                                    .failure = Failure::own,
                                    .message = "the remote reports a conflict, but holds just the "
                                               "state that the change was made on"},

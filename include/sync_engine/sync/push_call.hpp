@@ -157,9 +157,9 @@ private:
             return failure_of(sent, Failure::own,
                               std::string("the remote's conflict is not usable: ") + error.what());
         }
-        return {
-            sent.candidate.id,
-            RemoteState<Data>{rules::remote_state(std::move(*verdict.remote)), Source::verdict}};
+        return {sent.candidate.id,
+                RemoteState<Data>{rules::remote_state(std::move(*verdict.remote)), Source::verdict,
+                                  sent.candidate.sequence}};
     }
 
     static News<Data> failure_of(const UnderWay& sent, Failure failure, std::string message,
