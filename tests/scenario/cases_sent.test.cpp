@@ -214,6 +214,32 @@ TEST_CASE("any of several states that were sent is recognised", "[scenario]") {
     }
 }
 
+TEST_CASE("base shown once more is no echo of an edit back to it", "[scenario]") {
+    // Without revisions, a remote that lists everything shows base until what was sent arrives.
+    Phone phone{Resolver{[](const Record&, const Record&) -> Record {
+        throw std::logic_error("an echo is no conflict");
+    }}};
+    const auto base = served("a", {{"v", "base"}}, 2, phone.base().updated_at + 1min);
+    phone.remote.serve({base});
+    phone.sync();
+    phone.edit("edit");
+    const auto late = phone.lose_a_push();
+    phone.edit("base");
+    phone.lose_a_push();
+
+    phone.remote.serve({base});
+    phone.lose_a_push();
+    CHECK(phone.device.store->pending().size() == 1);
+
+    phone.remote.serve({Phone::arrived(late, "")});
+    const auto result = phone.sync();
+
+    CHECK(result.conflicts == 0);
+    CHECK(phone.value() == "base");
+    CHECK(phone.remote.last_change("a").record.data == Json{{"v", "base"}});
+    CHECK(phone.device.store->pending().empty());
+}
+
 TEST_CASE("a lost ack of everything means nothing is sent twice", "[scenario]") {
     ManualClock time;
     MemoryRemote<Json> server{time.clock()};

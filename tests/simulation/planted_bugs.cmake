@@ -35,8 +35,8 @@ plant("verdicts are matched by position" sync/push_call.hpp
             }
             const auto place = places.find(verdict.id);]])
 plant("an ack is not recognised in what a pull shows" sync/judge.hpp
-    [[if (const auto* echo = echo_of(*entry, remote)) {]]
-    [[if (const auto* echo = PLANTED ? nullptr : echo_of(*entry, remote); echo != nullptr) {]])
+    [[    if (echo != nullptr) {]]
+    [[    if (!PLANTED && echo != nullptr) {]])
 
 # Sent states and operation ids.
 plant("nothing is staged before it is sent" sync/news.hpp

@@ -78,6 +78,16 @@ const Sent<Data>* echo_of(const Entry<Data>& entry, const SyncRecord<Data>& remo
     return nullptr;
 }
 
+/// Base itself, by its stamps: what we sent has other ones, also where an edit back to base is
+/// among it. So nothing of it has arrived yet, or a replica that lags was read. A verdict says that
+/// the push was refused, and may as well be an echo.
+template <class Data>
+bool is_base(const Entry<Data>& entry, const SyncRecord<Data>& remote, Source source) {
+    return source != Source::verdict && entry.base != nullptr && remote.updated_at != Timestamp{} &&
+           stamp_of(remote) == stamp_of(*entry.base) && remote.revision == entry.base->revision &&
+           same_content(remote, *entry.base);
+}
+
 /// A remote without times says nothing about stamps: the state it shows keeps the ones we know.
 template <class Data>
 RecordPtr<Data> with_known_stamps(const RecordPtr<Data>& remote, const SyncRecord<Data>& known) {
@@ -141,7 +151,8 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
         if (entry->theirs() == nullptr) return refresh(*entry, shown, moment);
     }
     const bool is_behind = source == Source::pull && is_behind_theirs(*entry, remote);
-    if (const auto* echo = echo_of(*entry, remote)) {
+    const auto* echo = is_base(*entry, remote, source) ? nullptr : echo_of(*entry, remote);
+    if (echo != nullptr) {
         Entry<Data> acked = *entry;
         if (!is_behind) {  // the remote has moved on from what waits
             if (acked.extras) acked.extras->theirs = nullptr;
