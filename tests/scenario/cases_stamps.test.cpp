@@ -304,6 +304,47 @@ TEST_CASE("without times a lagging replica does not undo an ack of what was give
     CHECK(device.data("a") == "two");
 }
 
+TEST_CASE("without times a state that waited for the user and was left behind is not news again",
+          "[scenario]") {
+    const bool is_known = GENERATE(true, false);
+    Device device{1, Resolver{ConflictStrategy::manual}};
+    ScriptedRemote remote;
+    const auto serve = [&](const char* data, const char* revision) {
+        remote.serve({served("a", data, 1, Timestamp{}, revision)});
+        device.sync(remote.remote());
+    };
+    if (is_known) serve("one", "s1");
+    device.edit("a", "ours");
+    serve("two", "s2");
+    REQUIRE(device.store->conflicts().size() == 1);
+    serve("three", "s3");
+
+    SECTION("while the newer one waits") {
+        serve("two", "s2");
+        REQUIRE(device.store->conflicts().size() == 1);
+        CHECK(device.store->conflicts()[0].theirs.data == "three");
+    }
+    SECTION("when that was decided, here or there") {
+        const auto decision = GENERATE("resolved", "given up", "ours", "base");
+        if (decision == std::string{"resolved"}) {
+            device.store->resolve("a", device.store->get("a")->with_data("decision"));
+        } else if (decision == std::string{"given up"}) {
+            device.store->discard_changes("a");
+        } else if (decision == std::string{"ours"}) {
+            serve("ours", "s4");
+        } else if (is_known) {
+            serve("one", "s4");
+        }
+        device.sync(remote.remote());
+        const auto decided = device.data("a");
+        device.restart();
+
+        serve("three", "s3");
+        serve("two", "s2");
+        CHECK(device.data("a") == decided);
+    }
+}
+
 TEST_CASE("without times and revisions the deletion that is known does not undo a re-creation",
           "[scenario]") {
     Device device{1, Resolver{ConflictStrategy::remote_wins}};

@@ -54,18 +54,30 @@ template <class Data>
     return entry.base && !entry.base->is_deleted() ? SyncStatus::modified : SyncStatus::pending;
 }
 
+/// Remembers that the remote has left `state` behind, if there is one, for the one of `revision`.
+template <class Data>
+void leave_behind(Entry<Data>& entry, const RecordPtr<Data>& state, const std::string& revision) {
+    if (state && !state->revision.empty() && state->revision != revision) {
+        auto& left = entry.edit_extras().superseded;
+        if (left.size() >= superseded_limit) left.erase(left.begin());
+        left.push_back(state->revision);
+    }
+    if (!entry.superseded().empty()) std::erase(entry.edit_extras().superseded, revision);
+}
+
 /// Makes `base` the remote's state, and remembers the revision that it leaves behind.
 template <class Data>
 void move_base(Entry<Data>& entry, RecordPtr<Data> base) {
-    if (entry.base && !entry.base->revision.empty() && entry.base->revision != base->revision) {
-        auto& left = entry.edit_extras().superseded;
-        if (left.size() >= superseded_limit) left.erase(left.begin());
-        left.push_back(entry.base->revision);
-    }
-    if (!entry.superseded().empty()) {
-        std::erase(entry.edit_extras().superseded, base->revision);
-    }
+    leave_behind(entry, entry.base, base->revision);
     entry.base = std::move(base);
+}
+
+/// What waits, waits no more: the remote has moved on to the state of `revision`.
+template <class Data>
+void drop_theirs(Entry<Data>& entry, const std::string& revision) {
+    if (entry.theirs() == nullptr) return;
+    leave_behind(entry, entry.theirs(), revision);
+    entry.extras->theirs = nullptr;
 }
 
 /// Everything is settled: local is base. A deletion keeps its stamps, not its content.
@@ -204,7 +216,9 @@ void carry_unknown(Entry<Data>& entry, const SyncRecord<Data>& theirs, const Mom
 template <class Data>
 [[nodiscard]] Entry<Data> taken(const Entry<Data>* known, RecordPtr<Data> remote, Timestamp now) {
     Entry<Data> entry = known ? lasting_part(*known) : Entry<Data>{.sequence = next_sequence};
+    const RecordPtr<Data> waiting = known ? known->theirs() : nullptr;
     move_base(entry, std::move(remote));
+    leave_behind(entry, waiting, entry.base->revision);
     make_clean(entry, now);
     entry.pulled_since_ack = true;
     entry.absent_once = false;
@@ -242,6 +256,7 @@ template <class Data>
     const Stamp theirs = stamp_of(*remote);
     const Stamp highest = highest_stamp(entry);
     move_base(entry, std::move(remote));
+    drop_theirs(entry, entry.base->revision);
     SyncRecord<Data> edit = *entry.local;
     if (edit.version <= theirs.version || edit.updated_at <= theirs.updated_at) {
         Stamp floor = theirs;
@@ -286,6 +301,7 @@ template <class Data>
 /// the user (`conflicted`).
 template <class Data>
 [[nodiscard]] Entry<Data> waiting(Entry<Data> entry, RecordPtr<Data> theirs, bool for_user) {
+    drop_theirs(entry, theirs->revision);
     entry.edit_extras().theirs = std::move(theirs);
     entry.conflicted = for_user;
     if (for_user && entry.is_visible() && entry.local->status != SyncStatus::conflicted) {

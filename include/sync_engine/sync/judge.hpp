@@ -40,9 +40,9 @@ namespace detail {
 /// Older than what we know in both stamps; for a remote without times: a revision left behind.
 template <class Data>
 bool is_stale(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
-    if (entry.base == nullptr) return false;
     if (remote.updated_at != Timestamp{}) {
-        return remote.version < entry.base->version && remote.updated_at < entry.base->updated_at;
+        return entry.base != nullptr && remote.version < entry.base->version &&
+               remote.updated_at < entry.base->updated_at;
     }
     const auto& left = entry.superseded();
     return !remote.revision.empty() &&
@@ -155,7 +155,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
     if (echo != nullptr) {
         Entry<Data> acked = *entry;
         if (!is_behind) {  // the remote has moved on from what waits
-            if (acked.extras) acked.extras->theirs = nullptr;
+            rules::drop_theirs(acked, remote.revision);
             acked.conflicted = false;
         }
         acked = rules::acknowledged(acked, *echo, with_known_stamps(shown, *echo->record), moment);
