@@ -171,6 +171,50 @@ TEST_CASE("after a reset everything is read again, and every unsent edit is stil
     CHECK(device.data("c") == "base");
 }
 
+TEST_CASE("a scan after a reset that was cut off goes on as one, however old its states are",
+          "[scenario]") {
+    // Of a backup that was restored: older than what we have, and what there is now.
+    Device device;
+    ScriptedRemote remote;
+    const auto old = [&](const std::string& id) {
+        return served(id, "old", 1, device.clock.now() - 24h, "s1");
+    };
+    const auto page_of = [&](const std::string& id, bool has_more, bool complete) {
+        ScriptedRemote::Page page;
+        page.records = {old(id)};
+        page.cursor = "behind " + id;
+        page.has_more = has_more;
+        page.complete = complete;
+        return page;
+    };
+    for (const char* id : {"a", "b"}) {
+        remote.serve({served(id, "new", 5, device.clock.now(), "s5")});
+        device.sync(remote.remote());
+    }
+    const bool is_complete = GENERATE(false, true);
+    const bool has_first_page = GENERATE(false, true);
+    remote.fail_pull(sync_engine::CursorExpired{});
+    if (has_first_page) remote.serve(page_of("a", true, is_complete));
+    remote.fail_pull(std::runtime_error("the connection was lost"));
+    device.sync(remote.remote());
+    device.restart();
+    CHECK(device.sync(remote.remote(), {.direction = sync_engine::SyncDirection::push}).outcome ==
+          SyncOutcome::completed);
+
+    if (is_complete || !has_first_page) remote.serve(page_of("a", true, is_complete));
+    remote.serve(page_of("b", false, is_complete));
+    CHECK(device.sync(remote.remote()).outcome == SyncOutcome::completed);
+    CHECK(device.data("a") == "old");
+    CHECK(device.data("b") == "old");
+
+    // That was its end: from now on a replica may lag.
+    remote.serve({served("a", "newer", 6, device.clock.now(), "s6")});
+    device.sync(remote.remote());
+    remote.serve({old("a")});
+    device.sync(remote.remote());
+    CHECK(device.data("a") == "newer");
+}
+
 TEST_CASE("a remote that refuses its own cursors ends the sync and not in a loop", "[scenario]") {
     Device device;
     ScriptedRemote remote;

@@ -334,8 +334,8 @@ plant("a clock that is set back prolongs a wait" store/retry_state.hpp
     [[ || at < since) return true;]]
     [[ || (!PLANTED && at < since)) return true;]])
 plant("the backoff of the remote never ends" sync/remote_watch.hpp
-    [[        if (has_answered_ && health.is_ill()) return]]
-    [[        if (!PLANTED && has_answered_ && health.is_ill()) return]])
+    [[        if (has_answered_ && health.is_ill()) {]]
+    [[        if (!PLANTED && has_answered_ && health.is_ill()) {]])
 plant("attempts are forgotten on every try" sync/news.hpp
     [[    if (retry->sequence != entry.sequence) {]]
     [[    if (PLANTED || retry->sequence != entry.sequence) {]])

@@ -100,11 +100,13 @@ void from_json(const detail::JsonValue auto& json, Wait& wait) {
 
 void to_json(detail::JsonValue auto& json, const RemoteHealth& health) {
     json = {{"failures", health.failures}, {"backoff", health.backoff}, {"asked", health.asked}};
+    if (health.starts_over) json["startsOver"] = true;
 }
 
 void from_json(const detail::JsonValue auto& json, RemoteHealth& health) {
     detail::require_object(json, "health of the remote");
-    RemoteHealth read{.failures = detail::read_small_count(json, "failures")};
+    RemoteHealth read{.failures = detail::read_small_count(json, "failures"),
+                      .starts_over = detail::read_flag(json, "startsOver")};
     detail::in_key("backoff", [&] { from_json(detail::require(json, "backoff"), read.backoff); });
     detail::in_key("asked", [&] { from_json(detail::require(json, "asked"), read.asked); });
     health = read;

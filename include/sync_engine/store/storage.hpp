@@ -17,9 +17,10 @@ namespace sync_engine {
 
 /// How the remote as a whole is doing: what slows every record down, and blames none.
 struct RemoteHealth {
-    unsigned failures = 0;  ///< calls that failed whole, in cycles in a row
-    Wait backoff{};         ///< our own wait: a sync that somebody asked for ignores it
-    Wait asked{};           ///< the remote's own wait (`RetryAfter`): always kept
+    unsigned failures = 0;     ///< calls that failed whole, in cycles in a row
+    Wait backoff{};            ///< our own wait: a sync that somebody asked for ignores it
+    Wait asked{};              ///< the remote's own wait (`RetryAfter`): always kept
+    bool starts_over = false;  ///< it was reset, and has not been read to its end since
 
     /// Whether it has failed or asked to wait since it last answered, be the wait over or not.
     [[nodiscard]] bool is_ill() const noexcept {

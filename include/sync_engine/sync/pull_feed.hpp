@@ -27,12 +27,14 @@ public:
     using Ids = std::unordered_set<std::string>;
 
     PullFeed() = default;
-    /// `keeps_cursor` is false for a simple pull: no cursor is read or written.
-    PullFeed(nlohmann::json stored, bool keeps_cursor, std::size_t max_pages)
+    /// `keeps_cursor` is false for a simple pull: no cursor is read or written. `is_rescan` says
+    /// that an earlier cycle began to scan again and was cut off.
+    PullFeed(nlohmann::json stored, bool keeps_cursor, std::size_t max_pages, bool is_rescan)
         : keeps_cursor_(keeps_cursor),
           max_pages_(max_pages),
           stored_(std::move(stored)),
-          reached_(keeps_cursor ? stored_ : nlohmann::json()) {
+          reached_(keeps_cursor ? stored_ : nlohmann::json()),
+          is_rescan_(keeps_cursor && is_rescan) {
         if (reached_.is_null()) begin_scan();
     }
 
@@ -41,6 +43,11 @@ public:
 
     /// True after a reset: the remote starts over, so nothing that it shows is stale.
     [[nodiscard]] bool is_rescan() const noexcept { return is_rescan_; }
+
+    /// True if that still holds behind the next step, which may be the one that ends the scan.
+    [[nodiscard]] bool remains_rescan() const noexcept {
+        return is_rescan_ && !(is_last_ && stores_cursor());
+    }
 
     /// Why the feed cannot be followed beyond this page; empty if it can.
     template <class Data>
@@ -67,7 +74,7 @@ public:
     /// Moves on behind a page.
     template <class Data>
     void advance(PullPage<Data>& page) {
-        if (page.reset) is_rescan_ = true;
+        if (page.reset) is_rescan_ = has_restarted_ = true;
         is_last_ = !page.has_more || !keeps_cursor_;
         is_complete_ = is_complete_ && page.complete;
         holds_cursor_back_ = page.complete && (!is_last_ || absence_counts());
@@ -110,8 +117,9 @@ public:
     /// The cursor is of no use any more: everything is to be read again. False if that has been
     /// tried in this cycle.
     [[nodiscard]] bool restart() {
-        if (is_rescan_) return false;
-        is_rescan_ = true;
+        if (has_restarted_) return false;
+        is_rescan_ = has_restarted_ = true;
+        is_last_ = false;
         cursors_.clear();
         reached_ = nullptr;
         begin_scan();
@@ -134,6 +142,7 @@ private:
     std::unordered_set<std::string> cursors_{};
     bool began_at_null_ = false;
     bool is_rescan_ = false;
+    bool has_restarted_ = false;  // in this cycle
     bool is_last_ = false;
     bool is_complete_ = true;
     bool holds_cursor_back_ = false;

@@ -41,6 +41,14 @@ public:
     void answered() noexcept { has_answered_ = true; }
     void failed() noexcept { has_failed_ = true; }
 
+    /// Whether it starts over, as far as is stored or about to be.
+    [[nodiscard]] bool starts_over() const noexcept { return health_.starts_over; }
+    /// It starts over, or has been read to its end since; answers what is to be stored now.
+    const RemoteHealth& set_starts_over(bool on) noexcept {
+        health_.starts_over = on;
+        return health_;
+    }
+
     /// The cycle came to its end. If it had nothing to ask, that too ends a wait which is over: a
     /// timer would come back for it at once, again and again.
     void went_through(Timestamp now) noexcept {
@@ -67,7 +75,9 @@ public:
             return health;
         }
         if (has_asked_) return health;
-        if (has_answered_ && health.is_ill()) return RemoteHealth{};
+        if (has_answered_ && health.is_ill()) {
+            return RemoteHealth{.starts_over = health.starts_over};
+        }
         return std::nullopt;
     }
 

@@ -57,7 +57,8 @@ public:
         : setup_(std::move(setup)),
           random_(setup_.seed),
           remote_(setup_.state.health, setup_.max_wait),
-          feed_(std::move(setup_.state.cursor), setup_.keeps_cursor, setup_.options.max_pages),
+          feed_(std::move(setup_.state.cursor), setup_.keeps_cursor, setup_.options.max_pages,
+                setup_.state.health.starts_over),
           page_limit_(std::max<std::size_t>(setup_.options.pull_page_size, 1)),
           plan_(setup_.options.push_batch_size) {
         number_ = random_();  // replies to a cycle of an earlier process match none of ours
@@ -192,6 +193,10 @@ private:
         const std::string& name = setup_.remote_name;
         const bool is_new_name = !name.empty() && name != setup_.state.remote_name;
         if (feed_.stores_cursor() && is_new_name) step.remote_name = name;
+        const bool starts_over = feed_.remains_rescan();
+        if (setup_.keeps_cursor && starts_over != remote_.starts_over()) {
+            step.health = remote_.set_starts_over(starts_over);
+        }
         return settle(std::move(news), std::move(step), then);
     }
 
