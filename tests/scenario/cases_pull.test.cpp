@@ -419,6 +419,26 @@ TEST_CASE("a resolver that fails is asked once a sync", "[scenario]") {
     CHECK(asked == 2);
 }
 
+TEST_CASE("a resolver that failed is asked again by a sync that only pushes", "[scenario]") {
+    bool is_broken = true;
+    Device device{1, Resolver{[&](const Record& local, const Record&) {
+                      if (is_broken) throw std::runtime_error("no");
+                      return local;
+                  }}};
+    ScriptedRemote remote;
+    device.edit("a", "ours");
+    remote.answer({sync_engine::conflict(served("a", "theirs", 1, device.clock.now(), "s1"))});
+    const sync_engine::SyncOptions push{.direction = sync_engine::SyncDirection::push};
+    REQUIRE(device.sync(remote.remote(), push).errors.size() == 1);
+
+    CHECK(device.sync(remote.remote(), push).errors.size() == 1);
+    is_broken = false;
+    CHECK(device.sync(remote.remote(), push).pushed == 1);
+    CHECK(remote.last_change("a").record.data == "ours");
+    CHECK(remote.last_change("a").record.revision == "s1");
+    CHECK(device.store->pending().empty());
+}
+
 TEST_CASE("a parked state that tells nothing any more frees its record", "[scenario]") {
     bool throws = true;
     Device device{1, Resolver{[&](const Record& local, const Record&) -> Record {

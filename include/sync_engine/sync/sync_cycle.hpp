@@ -249,12 +249,19 @@ private:
     }
 
     Action<Data> on_parked(const EntriesRead<Data>& read) {
+        return settle(parked_among(read), step_of_this_epoch(), Then::push);
+    }
+
+    /// Those that are to be tried again: each once in a cycle.
+    std::vector<News<Data>> parked_among(const EntriesRead<Data>& read) {
+        has_tried_parked_ = true;
         std::vector<News<Data>> news;
         for (const auto& entry : read.entries) {
+            if (!entry->is_parked()) continue;
             auto id = id_of(entry->local);
             if (!parked_now_.contains(*id)) news.push_back({std::move(id), StillParked{}});
         }
-        return settle(std::move(news), step_of_this_epoch(), Then::push);
+        return news;
     }
 
     // Push.
@@ -267,6 +274,10 @@ private:
     }
 
     Action<Data> on_dirty(const EntriesRead<Data>& read) {
+        if (!has_tried_parked_) {  // no pull has led there
+            auto news = parked_among(read);
+            if (!news.empty()) return settle(std::move(news), step_of_this_epoch(), Then::push);
+        }
         AskFilter<Data> question;
         candidates_.reserve(read.entries.size());
         for (const auto& entry : read.entries) {
@@ -604,6 +615,7 @@ private:
     PullFeed feed_;
     std::size_t page_limit_ = 1;
     std::unordered_set<std::string> parked_now_{};
+    bool has_tried_parked_ = false;
 
     PushPlan plan_;
     bool plan_is_filled_ = false;
