@@ -169,7 +169,7 @@ TEST_CASE("without any choice nothing happens, and everything is well", "[testin
 TEST_CASE("seeds come to the same on every compiler", "[testing]") {
     const std::vector<std::uint64_t> hashes{
         0x56D0032BF1950E59U, 0xA02EF32CC9D9030AU, 0xE1C6B665688B8264U,
-        0xE72B23121C5C786FU, 0x9079DEEB390DB4A8U,
+        0xE72B23121C5C786FU, 0x5DD9A58D7A4307A2U,
     };
     const Simulation<> simulation;
     std::ostringstream actual;
