@@ -21,6 +21,7 @@ namespace scenario_cases_stamps {
 using namespace std::chrono_literals;
 using sync_engine::ConflictStrategy;
 using sync_engine::MemoryRemote;
+using sync_engine::Stamp;
 using sync_engine::SyncOutcome;
 using sync_engine::SyncStatus;
 using sync_engine::Timestamp;
@@ -277,6 +278,33 @@ TEST_CASE("without times our own acknowledged edit is not undone by a replica th
     device.sync(remote.remote());
 
     CHECK(device.data("a") == "two");
+}
+
+// "Stamps that the caller did change are kept": a record that is made anew has version 1, raised to
+// base's, and is newer in time alone.
+TEST_CASE("a lagging replica does not undo an ack of a put that is newer in one stamp alone",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    const auto noon = device.clock.now();
+    const auto put = GENERATE_COPY(Stamp{1, noon + 1min}, Stamp{9, noon});
+    remote.serve({served("a", "one", 5, noon, "s1")});
+    device.sync(remote.remote());
+    device.clock.advance(1min);
+    device.store->put(
+        {.id = "a", .data = "two", .updated_at = put.updated_at, .version = put.version});
+    remote.answer({sync_engine::accepted<Json>("a", "s2")});
+    device.sync(remote.remote());
+    REQUIRE(device.store->pending().empty());
+
+    remote.serve({served("a", "one", 5, noon, "s1")});
+    device.sync(remote.remote());
+    CHECK(device.data("a") == "two");
+
+    // Somebody who has seen it and goes back to the same content is newer.
+    remote.serve({served("a", "one", 10, noon + 2min, "s1")});
+    device.sync(remote.remote());
+    CHECK(device.data("a") == "one");
 }
 
 TEST_CASE("without times a lagging replica does not undo an ack of what was given up meanwhile",

@@ -37,12 +37,15 @@ struct Judged {
 
 namespace detail {
 
-/// Older than what we know in both stamps; for a remote without times: a revision left behind.
+/// Older than base in both stamps; or a revision that the remote has left behind, unless a stamp is
+/// newer than base's. A remote without times has nothing else, and a put may keep one of base's.
 template <class Data>
 bool is_stale(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
     if (remote.updated_at != Timestamp{}) {
-        return entry.base != nullptr && remote.version < entry.base->version &&
-               remote.updated_at < entry.base->updated_at;
+        if (entry.base == nullptr) return false;
+        const auto [version, updated_at] = stamp_of(*entry.base);
+        if (remote.version < version && remote.updated_at < updated_at) return true;
+        if (remote.version > version || remote.updated_at > updated_at) return false;
     }
     const auto& left = entry.superseded();
     return !remote.revision.empty() &&
