@@ -615,6 +615,29 @@ TEST_CASE("what may have arrived before it was refused is still recognised", "[s
     CHECK(phone.device.store->pending().empty());
 }
 
+TEST_CASE("what was refused with its whole batch says nothing of an edit made meanwhile",
+          "[scenario]") {
+    Device device{1, Resolver{ConflictStrategy::remote_wins}};
+    ScriptedRemote remote;
+    for (const char* id : {"a", "b", "c", "d"}) device.edit(id, "edit");
+    remote.on_push([&](const auto&) -> ScriptedRemote::Report {
+        device.edit("a", "another edit");
+        throw sync_engine::TooLarge{};
+    });
+    remote.fail_push(Lost{});                         // a and b: they have arrived
+    remote.fail_push(sync_engine::PermanentError{});  // a: it exists already
+    device.sync(remote.remote());
+    REQUIRE(remote.pushed() == "a b c d | a b | a | b | c d");
+    device.edit("a", "one more");
+
+    remote.serve({Phone::arrived(remote.pushes.at(1), "s1")});
+    const auto result = device.sync(remote.remote());
+
+    CHECK(result.conflicts == 0);
+    CHECK(device.data("a") == "one more");
+    CHECK(remote.last_change("a").record.revision == "s1");
+}
+
 TEST_CASE("a new record that may have arrived before it was refused leaves a tombstone",
           "[scenario]") {
     Device device;

@@ -58,6 +58,8 @@ public:
                                   .base = staged->base,
                                   .operation_id = sent.operation_id,
                                   .attempt = sent.attempts};
+        // What was refused was another edit, under another name.
+        if (candidate.sequence != sent.sequence) candidate.declined = 0;
         candidate.sequence = sent.sequence;
         sent_.push_back({std::move(candidate), std::move(staged)});
         return change;

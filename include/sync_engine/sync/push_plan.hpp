@@ -18,7 +18,7 @@ struct PushCandidate {
     bool suspect = false;       ///< it failed alone while others passed
     unsigned failed_alone = 0;  ///< how often it was alone in a call that failed
     bool has_failed = false;    ///< any earlier failure
-    unsigned declined = 0;      ///< sends in this cycle that were refused with their whole batch
+    unsigned declined = 0;      ///< sends of this edit that were refused with their whole batch
 };
 
 /// Who is pushed with whom, and what to do when a whole batch fails (law 9): halve it until the
