@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -213,6 +214,42 @@ TEST_CASE("a scan after a reset that was cut off goes on as one, however old its
     remote.serve({old("a")});
     device.sync(remote.remote());
     CHECK(device.data("a") == "newer");
+}
+
+TEST_CASE("a scan after a reset has not ended where its last page was committed in part",
+          "[scenario]") {
+    Device device{1, Resolver{ConflictStrategy::remote_wins}};
+    ScriptedRemote remote;
+    const auto old = [&](const std::string& id) {
+        return served(id, "old", 1, device.clock.now() - 24h, "s1");
+    };
+    const auto is_new = [&](const std::string& id) {
+        return served(id, "new", 5, device.clock.now(), "s5");
+    };
+    remote.serve({is_new("a"), is_new("b")});
+    device.sync(remote.remote());
+    device.edit("b", "edit");
+    std::shared_ptr<sync_engine::testing::MemoryStorage<Json>> crash;
+    device.engine->on_conflict = [&](const Record& local, const Record&) {
+        if (local.id == "b") device.edit("a", "edit");  // so it has moved, and is decided again
+        if (local.id == "a") crash = device.disk->copy();
+    };
+    remote.fail_pull(sync_engine::CursorExpired{});
+    remote.serve({old("a"), old("b")});
+    device.sync(remote.remote());
+    REQUIRE(crash);
+
+    Device reborn{2, Resolver{ConflictStrategy::remote_wins}};
+    reborn.disk = crash;
+    reborn.restart();
+    CHECK(reborn.data("a") == "edit");
+    CHECK(reborn.data("b") == "old");
+    remote.serve({old("a"), old("b")});
+    CHECK(reborn.sync(remote.remote()).conflicts == 1);
+
+    CHECK(remote.pulls.back().cursor == nullptr);
+    CHECK(reborn.data("a") == "old");
+    CHECK(reborn.store->pending().empty());
 }
 
 TEST_CASE("a remote that refuses its own cursors ends the sync and not in a loop", "[scenario]") {

@@ -104,6 +104,7 @@ TEST_CASE("a decision does not count where the record has moved since", "[store]
     }
     step.cursor = CursorMove{nullptr, 1};
     step.remote_name = "server";
+    step.health = RemoteHealth{.starts_over = true};
     step.metadata = SyncMetadata{.total_pulls = 1};
     store->put(note("edited", "ours"));
     store->evict("evicted");
@@ -118,6 +119,7 @@ TEST_CASE("a decision does not count where the record has moved since", "[store]
     CHECK(store->get("appeared")->data == json{{"text", "ours"}});
     CHECK(store->get("untouched")->data == json{{"text", "remote"}});
     CHECK(store->state().cursor == nullptr);
+    CHECK(store->state().health == RemoteHealth{});
     CHECK(store->state().remote_name == "server");
     CHECK(store->state().metadata.total_pulls == 1);
 }

@@ -327,7 +327,7 @@ public:
                                 .origin = ChangeOrigin::remote};
             if (step.cursor && result.moved.empty()) state.cursor = std::move(step.cursor->to);
             if (step.remote_name) state.remote_name = std::move(*step.remote_name);
-            if (step.health) state.health = *step.health;
+            if (step.health && result.moved.empty()) state.health = *step.health;
             if (step.metadata) state.metadata = *step.metadata;
             commit.state = std::move(state);
             memory_.commit(std::move(commit));

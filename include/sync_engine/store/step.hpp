@@ -46,7 +46,7 @@ struct Step {
     std::vector<Decision<Data>> decisions{};   ///< one for each record that changes
     std::optional<CursorMove> cursor{};        ///< kept back while a decision does not count
     std::optional<std::string> remote_name{};  ///< whose cursor it is; none: as before
-    std::optional<RemoteHealth> health{};      ///< none: as before
+    std::optional<RemoteHealth> health{};      ///< kept back with the cursor; none: as before
     std::optional<SyncMetadata> metadata{};    ///< none: as before
 
     /// True if there is nothing to commit.
@@ -59,7 +59,7 @@ struct Step {
 struct StepResult {
     /// The store was cleared, or another cursor was stored, since the sync began: nothing was done.
     bool superseded = false;
-    /// Records that have moved on: everything else was committed, except the cursor.
+    /// Records that have moved on: everything else was committed, except cursor and health.
     std::vector<std::string> moved{};
 };
 
