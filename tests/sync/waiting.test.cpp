@@ -219,6 +219,23 @@ TEST_CASE("a timer is told when to come again where it is the remote that failed
     CHECK(box.queue().next_due() == std::nullopt);
 }
 
+TEST_CASE("a timer comes when the remote may be called, also where a record waits longer",
+          "[sync]") {
+    Outbox box{1, {.backoff_base = 1min}};
+    box.server.omit("r0");
+    for (int attempt = 0; attempt < 3; ++attempt) box.sync();
+    CHECK(box.queue().next_due() == box.device.clock.now() + 4min);
+    box.device.edit("new", "edit");
+    box.server.fail_next_pull();
+    box.sync();  // so the new one was not pushed
+
+    CHECK(box.queue().next_due() == box.device.clock.now() + 1min);
+    box.device.clock.advance(1min);
+    box.sync(timer);
+    CHECK(text_of(box.server) == "new = \"edit\"\n");
+    CHECK(box.queue().next_due() == box.device.clock.now() + 3min);
+}
+
 TEST_CASE("a timer that only pushes is not called back for a remote that nobody needs", "[sync]") {
     Outbox box{1, {.backoff_base = 1min}};
     SyncOptions pushing = timer;

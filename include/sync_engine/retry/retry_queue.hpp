@@ -231,17 +231,16 @@ public:
         return true;
     }
 
-    /// When a timer should sync again: the first waiting record is due, and the remote may be
-    /// called. Where no record waits, because it is the remote that failed or asked for time, when
-    /// that is over; nothing if all is well. A time that has passed: now.
+    /// When a timer should sync again. Where it is the remote that failed or asked for time: when
+    /// that is over, also where a record waits longer, since then others may go. Else when the
+    /// first waiting record is due; nothing if all is well. A time that has passed: now.
     [[nodiscard]] std::optional<Timestamp> next_due() const {
+        if (const auto remote = ledger_->remote_due()) return remote;
         std::optional<Timestamp> first;
         for (const auto& entry : waiting()) {
             first = first ? std::min(*first, entry.due) : entry.due;
         }
-        const auto remote = ledger_->remote_due();
-        if (!first || !remote) return first ? first : remote;
-        return std::max(*first, *remote);
+        return first;
     }
 
     /// Makes this queue a view of `ledger`, and gives it what this queue held; for engines.
