@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "support/catch.hpp"
 #include "support/scenario.hpp"
+#include "support/scripted_remote.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +26,8 @@ using ::test::Ids;
 using ::test::Json;
 using ::test::Outbox;
 using ::test::pending_ids;
+using ::test::ScriptedRemote;
+using ::test::served;
 using ::test::text_of;
 
 namespace {
@@ -234,6 +238,24 @@ TEST_CASE("a timer comes when the remote may be called, also where a record wait
     box.sync(timer);
     CHECK(text_of(box.server) == "new = \"edit\"\n");
     CHECK(box.queue().next_due() == box.device.clock.now() + 3min);
+}
+
+TEST_CASE("a timer is not called back for a record that waits for a resolver", "[sync]") {
+    Device device{1, Device::Resolver{[](const auto&, const auto&) -> SyncRecord<Json> {
+                      throw std::runtime_error("no");
+                  }}};
+    ScriptedRemote remote;
+    device.edit("a", "ours");
+    remote.answer({});  // which is an attempt
+    device.sync(remote.remote());
+    remote.serve({served("a", "theirs", 1, device.clock.now(), "s1")});
+    device.sync(remote.remote());
+    device.clock.advance(1h);
+
+    CHECK(device.sync(remote.remote(), timer).errors.size() == 1);
+    CHECK(device.engine->retry_queue().next_due() == std::nullopt);
+    REQUIRE(device.engine->retry_queue().entries().size() == 1);
+    CHECK(device.engine->retry_queue().entries()[0].attempts == 1);
 }
 
 TEST_CASE("a timer that only pushes is not called back for a remote that nobody needs", "[sync]") {

@@ -52,7 +52,7 @@ struct RetryEntry {
     SyncRecord<Data> record{};         ///< what is to be pushed
     unsigned attempts = 0;             ///< failures of its own
     Timestamp due{};                   ///< when to try again
-    bool waiting = true;               ///< false: taken out, on its way; the attempts stay known
+    bool waiting = true;               ///< false: on its way, or a resolver has to decide first
     bool dead = false;                 ///< a dead letter: kept, not tried again by itself
     std::vector<SyncError> history{};  ///< the failures, oldest first
 };

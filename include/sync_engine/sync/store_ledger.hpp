@@ -32,6 +32,7 @@ public:
             listed.push_back({.record = *entry->local,
                               .attempts = state.attempts,
                               .due = state.due(at, longest_),
+                              .waiting = !entry->is_parked(),
                               .dead = state.dead,
                               .history = state.history});
         }
