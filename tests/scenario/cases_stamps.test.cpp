@@ -472,6 +472,28 @@ TEST_CASE("a state from a rescan waits for the resolver, however old it is", "[s
     CHECK(device.store->pending().empty());
 }
 
+TEST_CASE("a state that waits is not decided any more once the app knows of a newer one",
+          "[scenario]") {
+    const bool is_edited_again = GENERATE(false, true);
+    bool is_broken = true;
+    Device device{1, Resolver{[&](const Record&, const Record& remote) {
+                      if (is_broken) throw std::runtime_error("no");
+                      return remote;
+                  }}};
+    ScriptedRemote remote;
+    device.edit("a", "ours");
+    remote.serve({served("a", "theirs", 1, device.clock.now(), "s1")});
+    device.sync(remote.remote());
+    device.clock.advance(1min);
+    device.edit("a", "ours over theirs");
+    device.store->mark_synced("a");  // the app has written it by itself
+    if (is_edited_again) device.edit("a", "ours again");
+    is_broken = false;
+
+    CHECK(device.sync(remote.remote()).conflicts == 0);
+    CHECK(device.data("a") == (is_edited_again ? "ours again" : "ours over theirs"));
+}
+
 // "A pulled revision equal to base's non-empty revision is never a conflict: the server normalised
 // the content; it becomes base, local edits stay."
 

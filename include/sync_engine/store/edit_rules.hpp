@@ -79,13 +79,17 @@ template <class Data>
     return entry;
 }
 
-/// The caller knows that the remote has this state.
+/// The caller knows that the remote has this state. What waits and is older than that was there
+/// before it, and is no news any more.
 template <class Data>
 [[nodiscard]] Entry<Data> marked_synced(Entry<Data> entry, Timestamp now) {
     const RecordPtr<Data> theirs = entry.theirs();
     move_base(entry, remote_state(*entry.local));
     make_clean(entry, now);
-    if (theirs) entry.edit_extras().theirs = theirs;
+    const bool is_older = theirs && theirs->updated_at != Timestamp{} &&
+                          theirs->version < entry.base->version &&
+                          theirs->updated_at < entry.base->updated_at;
+    if (theirs && !is_older) entry.edit_extras().theirs = theirs;
     return entry;
 }
 
