@@ -252,6 +252,37 @@ TEST_CASE("a scan after a reset has not ended where its last page was committed 
     CHECK(reborn.store->pending().empty());
 }
 
+TEST_CASE("a store that is cleared knows no more of a scan after a reset", "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    remote.serve({row("a")});
+    device.sync(remote.remote());
+    remote.fail_pull(sync_engine::CursorExpired{});
+    remote.fail_pull(std::runtime_error("the connection was lost"));
+    device.sync(remote.remote());
+    REQUIRE(device.store->state().health.starts_over);
+
+    SECTION("between two syncs") {
+        device.store->clear();
+    }
+    SECTION("during a sync") {
+        remote.on_pull([&](const auto&) {
+            device.store->clear();
+            return ScriptedRemote::Page{.records = {row("a")}, .cursor = 1, .has_more = true};
+        });
+        CHECK(device.sync(remote.remote()).outcome == SyncOutcome::stopped);
+    }
+    SECTION("during a sync that fails") {
+        remote.on_pull([&](const auto&) -> ScriptedRemote::Page {
+            device.store->clear();
+            throw std::runtime_error("the connection was lost");
+        });
+        CHECK(device.sync(remote.remote()).outcome == SyncOutcome::stopped);
+        CHECK(device.store->state().health.failures == 2);
+    }
+    CHECK_FALSE(device.store->state().health.starts_over);
+}
+
 TEST_CASE("a remote that refuses its own cursors ends the sync and not in a loop", "[scenario]") {
     Device device;
     ScriptedRemote remote;

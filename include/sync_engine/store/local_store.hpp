@@ -118,6 +118,7 @@ public:
             ++state.epoch;
             state.cursor = nullptr;
             state.remote_name.clear();
+            state.health.starts_over = false;  // it goes with the cursor
             memory_.commit({.state = std::move(state), .everything = true});
         }
         feed_.deliver(on_error);

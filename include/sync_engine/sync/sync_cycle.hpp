@@ -473,6 +473,7 @@ private:
         if (action) return std::move(*action);
         if (settlement_.is_superseded()) {
             add_error("", "the store was cleared during the sync; sync again");
+            remote_.set_starts_over(false);
             return close(SyncOutcome::stopped);
         }
         if (moves_cursor_) feed_.moved();
@@ -554,6 +555,8 @@ private:
         step.health = remote_.outcome(setup_.retry, now_, random_());
         const SyncMetadata metadata = tally_.added_to(setup_.state.metadata, started_at_, now_);
         if (!(metadata == setup_.state.metadata)) step.metadata = metadata;
+        // That the remote starts over goes with the cursor, which a clear forgets.
+        if (remote_.starts_over()) step.epoch = setup_.state.epoch;
         if (outcome == SyncOutcome::completed) {
             // Committed in any case: for a store that was cleared meanwhile it is not complete.
             step.epoch = setup_.state.epoch;
