@@ -373,6 +373,31 @@ TEST_CASE("without times a state that waited for the user and was left behind is
     }
 }
 
+TEST_CASE("without times a state that waited for a resolver and was left behind is not news again",
+          "[scenario]") {
+    bool is_broken = true;
+    Device device{1, Resolver{[&](const Record& local, const Record&) {
+                      if (is_broken) throw std::runtime_error("no");
+                      return local;
+                  }}};
+    ScriptedRemote remote;
+    const auto serve = [&](const char* data, const char* revision) {
+        remote.serve({served("a", data, 1, Timestamp{}, revision)});
+        device.sync(remote.remote());
+    };
+    serve("one", "s1");
+    device.edit("a", "ours");
+    serve("two", "s2");
+    REQUIRE(remote.pushes.empty());
+    is_broken = false;
+    serve("three", "s3");
+    REQUIRE(remote.last_change("a").record.revision == "s3");
+
+    serve("two", "s2");
+
+    CHECK(device.data("a") == "ours");
+}
+
 TEST_CASE("without times and revisions the deletion that is known does not undo a re-creation",
           "[scenario]") {
     Device device{1, Resolver{ConflictStrategy::remote_wins}};

@@ -281,6 +281,7 @@ template <class Data>
     Stamp floor = highest_stamp(entry);
     floor.raise(stamp_of(*theirs));
     move_base(entry, std::move(theirs));
+    drop_theirs(entry, entry.base->revision);
     set_stamp(winner, above(floor, moment));
     rebase_edit(entry, std::move(winner));
     entry.pulled_since_ack = true;
