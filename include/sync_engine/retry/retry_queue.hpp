@@ -181,7 +181,7 @@ public:
     /// Forgets a record: it was pushed, or nobody wants it pushed any more.
     void erase(std::string_view id) { ledger_->erase(id); }
 
-    /// The records that wait for another attempt; dead letters not.
+    /// The records that wait for another attempt; not dead letters, nor what waits for a resolver.
     [[nodiscard]] std::vector<SyncRecord<Data>> pending() const {
         std::vector<SyncRecord<Data>> records;
         for (auto& entry : waiting()) records.push_back(std::move(entry.record));

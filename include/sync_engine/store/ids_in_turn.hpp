@@ -11,7 +11,7 @@ namespace sync_engine {
 
 /// Finds ids in a sequence whose order is mostly that in which they are asked for, as the verdicts
 /// on a batch come in the order of its changes: then each is behind the one before, and none is
-/// hashed. The first that is not there makes an index.
+/// hashed. The first that is asked for out of turn makes an index of all.
 ///
 /// The sequence says which id is at a place, `id_at(place)`; it has to outlive this, and to stay as
 /// it is. No id is in it twice.
@@ -35,7 +35,7 @@ private:
     IdAt id_at_;
     std::size_t next_ = 0;
     IdIndex index_;
-    std::size_t indexed_ = 0;  // all or, as long as all come in turn, none
+    std::size_t indexed_ = 0;  // so many are in the index: none before it is needed, then all
 };
 
 }  // namespace sync_engine
