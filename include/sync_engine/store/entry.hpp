@@ -67,6 +67,7 @@ struct Entry {
     std::uint32_t place = nowhere;      ///< where the table has it, unless it was moved since
     Boxed<EntryExtras<Data>> extras{};  ///< read by the next five, made by `edit_extras`
 
+    /// The place of an entry that no table has had yet.
     static constexpr std::uint32_t nowhere = std::numeric_limits<std::uint32_t>::max();
 
     /// What was sent and not answered yet, oldest first.
