@@ -86,10 +86,7 @@ template <class Data>
     const RecordPtr<Data> theirs = entry.theirs();
     move_base(entry, remote_state(*entry.local));
     make_clean(entry, now);
-    const bool is_older = theirs && theirs->updated_at != Timestamp{} &&
-                          theirs->version < entry.base->version &&
-                          theirs->updated_at < entry.base->updated_at;
-    if (theirs && !is_older) entry.edit_extras().theirs = theirs;
+    if (theirs && !is_older(*theirs, *entry.base)) entry.edit_extras().theirs = theirs;
     return entry;
 }
 

@@ -39,6 +39,13 @@ template <class Data>
     return {record.version, record.updated_at};
 }
 
+/// Older in version and in time (law 10); a state without a time says nothing of its age.
+template <class Data>
+[[nodiscard]] bool is_older(const SyncRecord<Data>& state, const SyncRecord<Data>& than) noexcept {
+    return state.updated_at != Timestamp{} && state.version < than.version &&
+           state.updated_at < than.updated_at;
+}
+
 /// A stamp above `floor`: version one more, time now, or just later than the floor's where the
 /// clock is behind, within the drift cap. At the end of what can be written, both stand still.
 [[nodiscard]] inline Stamp above(const Stamp& floor, const Moment& moment) noexcept {

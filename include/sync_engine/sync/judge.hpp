@@ -43,8 +43,8 @@ template <class Data>
 bool is_stale(const Entry<Data>& entry, const SyncRecord<Data>& remote) {
     if (remote.updated_at != Timestamp{}) {
         if (entry.base == nullptr) return false;
+        if (is_older(remote, *entry.base)) return true;
         const auto [version, updated_at] = stamp_of(*entry.base);
-        if (remote.version < version && remote.updated_at < updated_at) return true;
         if (remote.version > version || remote.updated_at > updated_at) return false;
     }
     const auto& left = entry.superseded();
@@ -59,8 +59,7 @@ bool is_behind_theirs(const Entry<Data>& entry, const SyncRecord<Data>& remote) 
     if (entry.base && !remote.revision.empty() && remote.revision == entry.base->revision) {
         return true;
     }
-    return remote.updated_at != Timestamp{} && remote.version < entry.theirs()->version &&
-           remote.updated_at < entry.theirs()->updated_at;
+    return is_older(remote, *entry.theirs());
 }
 
 /// The newest state sent and not answered whose content the remote shows.
