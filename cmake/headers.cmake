@@ -61,6 +61,7 @@ set(sync_engine_headers
     include/sync_engine/sync/page_news.hpp
     include/sync_engine/sync/pull_feed.hpp
     include/sync_engine/sync/push_call.hpp
+    include/sync_engine/sync/push_pass.hpp
     include/sync_engine/sync/push_plan.hpp
     include/sync_engine/sync/remote_watch.hpp
     include/sync_engine/sync/settlement.hpp

@@ -362,22 +362,15 @@ plant("a dead letter is pushed" sync/news.hpp
     [[ && !entry->is_dead_letter();]]
     [[ && (PLANTED || !entry->is_dead_letter());]])
 plant("an outage makes dead letters" sync/sync_cycle.hpp
-    [[                failures_.note(call_, Failure::unreached, failed.message);]]
-    [[                failures_.note(call_, PLANTED ? Failure::own : Failure::unreached,
-                               failed.message);]])
-plant("a batch that fails blames all of its records" sync/sync_cycle.hpp
-    [[    failures_.note(call_, is_single ? Failure::alone : Failure::whole, failed.message);
-        last_failure_]]
-    [[    failures_.note(call_,
-                       is_single   ? Failure::alone
-                       : PLANTED ? Failure::own
-                                   : Failure::whole,
-                       failed.message);
-        last_failure_]])
+    [[push_failed(failed, Failure::unreached);]]
+    [[push_failed(failed, PLANTED ? Failure::own : Failure::unreached);]])
+plant("a batch that fails blames all of its records" sync/push_pass.hpp
+    [[is_single ? Failure::alone : Failure::whole, message);]]
+    [[is_single ? Failure::alone : PLANTED ? Failure::own : Failure::whole, message);]])
 plant("a sync that only pulls pushes too" sync/sync_cycle.hpp
     [[        if (setup_.options.direction == SyncDirection::pull) return close(]]
     [[        if (!PLANTED && setup_.options.direction == SyncDirection::pull) return close(]])
-plant("what a filter left out is pushed" sync/sync_cycle.hpp
+plant("what a filter left out is pushed" sync/push_pass.hpp
     [[            } else if (answer.push) {]]
     [[            } else if (PLANTED || answer.push) {]])
 plant("a suspect is sent first" sync/push_plan.hpp
@@ -426,7 +419,7 @@ plant("a failed push poses as a success" sync/sync_cycle.hpp
         return end_push(SyncOutcome::failed);]]
     [[        add_error("", "push failed: " + failed.message);
         return end_push(PLANTED ? SyncOutcome::completed : SyncOutcome::failed);]])
-plant("halves that were not sent pose as a success" sync/sync_cycle.hpp
+plant("halves that were not sent pose as a success" sync/push_pass.hpp
     [[plan_.has_given_up() || was_halved_;]]
     [[plan_.has_given_up() || (!PLANTED && was_halved_);]])
 plant("a store is synced with another remote" sync/sync_cycle.hpp

@@ -6,8 +6,6 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/entry.hpp>
-#include <sync_engine/store/id_index.hpp>
-#include <sync_engine/store/ids_in_turn.hpp>
 #include <sync_engine/store/step.hpp>
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/sync/action.hpp>
@@ -16,6 +14,7 @@
 #include <sync_engine/sync/page_news.hpp>
 #include <sync_engine/sync/pull_feed.hpp>
 #include <sync_engine/sync/push_call.hpp>
+#include <sync_engine/sync/push_pass.hpp>
 #include <sync_engine/sync/push_plan.hpp>
 #include <sync_engine/sync/remote_watch.hpp>
 #include <sync_engine/sync/settlement.hpp>
@@ -31,7 +30,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -60,7 +58,7 @@ public:
           feed_(std::move(setup_.state.cursor), setup_.keeps_cursor, setup_.options.max_pages,
                 setup_.state.health.starts_over),
           page_limit_(std::max<std::size_t>(setup_.options.pull_page_size, 1)),
-          plan_(setup_.options.push_batch_size) {
+          pass_(setup_.options.push_batch_size, setup_.filtered) {
         number_ = random_();  // replies to a cycle of an earlier process match none of ours
         context_.store_id = std::move(setup_.state.store_id);
         context_.retry = setup_.retry;
@@ -278,43 +276,11 @@ private:
             auto news = parked_among(read);
             if (!news.empty()) return settle(std::move(news), step_of_this_epoch(), Then::push);
         }
-        AskFilter<Data> question;
-        candidates_.reserve(read.entries.size());
+        pass_.reserve(read.entries.size());
         for (const auto& entry : read.entries) {
             auto candidate = candidate_of(*entry, setup_.options.retry, setup_.max_wait, now_);
-            if (!candidate) continue;
-            candidates_.push_back(std::move(*candidate));
-            if (setup_.filtered) question.records.push_back(entry->local);
+            if (candidate) pass_.offer(std::move(*candidate), entry->local);
         }
-        if (setup_.filtered && !candidates_.empty()) {
-            phase_ = Phase::filtering;
-            return question;
-        }
-        return fill_plan();
-    }
-
-    Action<Data> on_filtered(const Filtered& filtered) {
-        std::vector<PushCandidate> chosen;
-        for (std::size_t each = 0; each < candidates_.size(); ++each) {
-            const FilterAnswer& answer = filtered.answers[each];
-            if (!answer.error.empty()) {
-                add_error(*candidates_[each].id, "skipped: the predicate threw: " + answer.error);
-            } else if (answer.push) {
-                chosen.push_back(std::move(candidates_[each]));
-            }
-        }
-        candidates_.clear();
-        if (plan_is_filled_) {
-            for (auto& each : chosen) plan_.push_again(std::move(each));
-            return next_batch();
-        }
-        candidates_ = std::move(chosen);
-        return fill_plan();
-    }
-
-    Action<Data> fill_plan() {
-        plan_is_filled_ = true;
-        plan_.fill(std::exchange(candidates_, {}));
         return next_batch();
     }
 
@@ -322,40 +288,29 @@ private:
     /// crash we know what may be under way.
     Action<Data> next_batch() {
         if (is_stopping_) return end_push(SyncOutcome::stopped);
-        if (!candidates_.empty()) {
+        if (auto question = pass_.question(); !question.empty()) {
             phase_ = Phase::filtering;
-            return AskFilter<Data>{std::exchange(winners_, {})};
+            return AskFilter<Data>{std::move(question)};
         }
-        batch_ = plan_.next();
-        if (batch_.empty()) return end_push(SyncOutcome::completed);
+        if (!pass_.take_batch()) return end_push(SyncOutcome::completed);
         return settle_and_stage({});
+    }
+
+    Action<Data> on_filtered(const Filtered& filtered) {
+        for (auto& [id, why] : pass_.on_filtered(filtered)) add_error(id, std::move(why));
+        return next_batch();
     }
 
     /// Settles the news and stages the batch at hand, in one commit.
     Action<Data> settle_and_stage(std::vector<News<Data>> news) {
-        news.reserve(news.size() + batch_.size());
-        for (const auto& candidate : batch_) {
-            news.push_back({candidate.id, AboutToPush{setup_.filtered ? candidate.sequence : 0}});
-        }
+        pass_.stage(news);
         return settle(std::move(news), step_of_this_epoch(), Then::send);
     }
 
-    /// Sends what was staged: read fresh from the store, by the very commit that staged it.
     Action<Data> send() {
         if (is_stopping_) return end_push(SyncOutcome::stopped);
-        IdsInTurn places(batch_.size(),
-                         [&](std::size_t place) { return std::string_view{*batch_[place].id}; });
-        call_ = {};
-        call_.reserve(batch_.size());
-        std::vector<SharedChange<Data>> changes;
-        changes.reserve(batch_.size());
-        for (const auto& [id, entry, effect] : settlement_.settled()) {
-            const auto place = entry ? places.find(*id) : IdIndex::nowhere;
-            if (place == IdIndex::nowhere) continue;
-            changes.push_back(call_.add(entry, batch_[place]));
-        }
+        auto changes = pass_.call(settlement_.settled());
         if (changes.empty()) return next_batch();
-        was_halved_ = false;
         phase_ = Phase::pushing;
         remote_.called();
         return CallPush<Data>{++number_, std::move(changes)};
@@ -368,62 +323,47 @@ private:
 
     Action<Data> on_report(PushReport<Data> report) {
         remote_.answered();
-        plan_.replied();
-        failures_.forget(call_);
-        auto judged = call_.judge(std::move(report), setup_.is_stored);
-        something_passed_ = something_passed_ || judged.accepted_any;
+        auto judged = pass_.on_report(std::move(report), setup_.is_stored);
         for (const auto& id : judged.strangers) {
             add_error(id, "the remote answered for a record that was not sent");
         }
-        // Not yet where the app may come between, or something come back that is to be pushed
-        // first.
+        // The next batch goes with the verdicts, but where the app may come between, or something
+        // come back that is to be pushed first.
         const bool is_watched = setup_.is_watched || setup_.options.on_progress;
-        batch_.clear();
-        if (judged.accepted_all && !is_watched && !is_stopping_) batch_ = plan_.next();
-        if (!batch_.empty()) return settle_and_stage(std::move(judged.news));
+        if (judged.accepted_all && !is_watched && !is_stopping_ && pass_.take_batch()) {
+            return settle_and_stage(std::move(judged.news));
+        }
         return settle(std::move(judged.news), step_of_this_epoch(), Then::next_batch);
     }
 
     Action<Data> on_push_failed(const CallFailed& failed) {
-        const bool is_single = call_.size() == 1;
         switch (failed.error) {
             case CallError::stopped:
                 return end_push(SyncOutcome::stopped);
             case CallError::unavailable:
-                failures_.note(call_, Failure::unreached, failed.message);
                 remote_.failed();
-                return push_failed(failed);
+                return push_failed(failed, Failure::unreached);
             case CallError::unauthorized:  // a timer waits, a sync after a new login does not
                 remote_.failed();
                 [[fallthrough]];
             case CallError::retry_after:
-                failures_.note(call_, Failure::whole, failed.message);
-                return push_failed(failed);
+                return push_failed(failed, Failure::whole);
             case CallError::too_large:
             case CallError::permanent:
                 remote_.answered();
-                failures_.note(call_, is_single ? Failure::refused : Failure::whole,
-                               failed.message);
-                if (!is_single) {
-                    auto candidates = call_.candidates();
-                    for (auto& each : candidates) ++each.declined;
-                    plan_.halve(std::move(candidates));
-                }
+                pass_.on_declined(failed.message);
                 return next_batch();
             case CallError::cursor_expired:
             case CallError::unknown:
                 break;
         }
-        failures_.note(call_, is_single ? Failure::alone : Failure::whole, failed.message);
-        last_failure_ = failed.message;
-        if (!call_.is_suspect()) plan_.count_failure(call_.size());
-        was_halved_ = !is_single;
-        if (was_halved_) plan_.halve(call_.candidates());
+        pass_.on_failed(failed.message);
         return next_batch();
     }
 
     /// Nothing more is to be pushed to this remote in this cycle.
-    Action<Data> push_failed(const CallFailed& failed) {
+    Action<Data> push_failed(const CallFailed& failed, Failure failure) {
+        pass_.on_outage(failure, failed.message);
         note_request_to_wait(failed);
         add_error("", "push failed: " + failed.message);
         return end_push(SyncOutcome::failed);
@@ -431,19 +371,12 @@ private:
 
     /// Writes down who failed, and whose fault it was.
     Action<Data> end_push(SyncOutcome outcome) {
-        auto summary = failures_.sum_up(something_passed_);
-        // Halves that were given up meanwhile, and never sent, repair nothing.
-        const bool gave_up = plan_.has_given_up() || was_halved_;
-        const bool nothing_passed = summary.failed_alone && !something_passed_;
-        if (outcome == SyncOutcome::completed && (gave_up || nothing_passed)) {
-            outcome = SyncOutcome::failed;
-        }
-        if (was_halved_ || (gave_up && plan_.remaining() > 0)) {
-            add_error("", "push failed: " + last_failure_);
-        }
-        if (gave_up || summary.remote_is_to_blame) remote_.failed();
-        outcome_ = outcome;
-        return settle(std::move(summary.news), step_of_this_epoch(), Then::close);
+        auto ending = pass_.end();
+        if (!ending.error.empty()) add_error("", std::move(ending.error));
+        if (ending.remote_is_to_blame) remote_.failed();
+        const bool is_incomplete = outcome == SyncOutcome::completed && !ending.is_complete;
+        outcome_ = is_incomplete ? SyncOutcome::failed : outcome;
+        return settle(std::move(ending.news), step_of_this_epoch(), Then::close);
     }
 
     // Settling: every change of the store goes through here.
@@ -487,8 +420,7 @@ private:
             return go_on();
         }
         phase_ = Phase::telling_progress;
-        const std::size_t ahead =
-            plan_.remaining() + candidates_.size() + (then_ == Then::next_page ? 1 : 0);
+        const std::size_t ahead = pass_.remaining() + (then_ == Then::next_page ? 1 : 0);
         return TellProgress{handled_, handled_ + ahead};
     }
 
@@ -533,10 +465,7 @@ private:
                                        " rounds; the next sync tries again");
             return;
         }
-        if (!setup_.filtered) return plan_.push_again({.id = settled.id});
-        // It is another state than the one that the filter let pass.
-        candidates_.push_back({.id = settled.id, .sequence = settled.entry->sequence});
-        winners_.push_back(settled.entry->local);
+        pass_.offer({.id = settled.id, .sequence = settled.entry->sequence}, settled.entry->local);
     }
 
     // End.
@@ -620,16 +549,7 @@ private:
     std::unordered_set<std::string> parked_now_{};
     bool has_tried_parked_ = false;
 
-    PushPlan plan_;
-    bool plan_is_filled_ = false;
-    std::vector<PushCandidate> candidates_{};  // not asked about, or not in the plan, yet
-    std::vector<RecordPtr<Data>> winners_{};   // of conflicts: what the filter is asked about next
-    std::vector<PushCandidate> batch_{};
-    PushCall<Data> call_{};
-    FailureNotes<Data> failures_{};
-    std::string last_failure_{};
-    bool was_halved_ = false;  // the last call failed, and its halves were not sent yet
-    bool something_passed_ = false;
+    PushPass<Data> pass_;
     std::unordered_map<std::string, std::size_t> rounds_{};
 
     Settlement<Data> settlement_{};
