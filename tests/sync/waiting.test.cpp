@@ -164,6 +164,19 @@ TEST_CASE("a request to wait pauses everything, new edits too, in both modes and
     CHECK(pending_ids(box.device).empty());
 }
 
+TEST_CASE("who asks to wait has not failed, and is asked again just when it said", "[sync]") {
+    Outbox box{1, {.jitter = 0}};
+    const auto direction = GENERATE(SyncDirection::both, SyncDirection::push);
+    for (int round = 0; round < 5; ++round) {
+        box.server.rate_limit(1s);
+        box.sync({.direction = direction});
+
+        CHECK(box.device.store->state().health.failures == 0);
+        CHECK(box.queue().next_due() == box.device.clock.now() + 1s);
+        box.device.clock.advance(1s);
+    }
+}
+
 TEST_CASE("a request to wait for years is cut to what the engine allows", "[sync]") {
     Outbox box{1};
 

@@ -165,7 +165,7 @@ private:
         remote_.answered();
         if (page.reset && !feed_.cursor().is_null()) return scan_again("the feed was reset");
         const std::string trouble = feed_.trouble_with(page);
-        if (!trouble.empty()) return pull_failed(trouble);
+        if (!trouble.empty()) return feed_failed(trouble);
         feed_.advance(page);
         auto read = read_page(std::move(page.records),
                               feed_.is_rescan() ? Source::rescan : Source::pull, setup_.is_stored);
@@ -208,20 +208,25 @@ private:
             page_limit_ /= 2;
             return ask_page();
         }
-        note_request_to_wait(failed);
+        leave_alone_after(failed);
         return pull_failed(failed.message);
+    }
+
+    /// The calls went through, but what they lead to is no feed.
+    Action<Data> feed_failed(const std::string& why) {
+        remote_.failed();
+        return pull_failed(why);
     }
 
     /// A failed pull skips the push: pushing blind could overwrite what could not be read.
     Action<Data> pull_failed(const std::string& message) {
-        remote_.failed();
         add_error("", "pull failed: " + message);
         return close(SyncOutcome::failed);
     }
 
     /// The cursor is of no use any more: forget it, keep every edit, and read everything.
     Action<Data> scan_again(const std::string& why) {
-        if (!feed_.restart()) return pull_failed("the remote refuses its own cursors: " + why);
+        if (!feed_.restart()) return feed_failed("the remote refuses its own cursors: " + why);
         return settle_page({}, Then::next_page);
     }
 
@@ -341,11 +346,8 @@ private:
             case CallError::stopped:
                 return end_push(SyncOutcome::stopped);
             case CallError::unavailable:
-                remote_.failed();
                 return push_failed(failed, Failure::unreached);
-            case CallError::unauthorized:  // a timer waits, a sync after a new login does not
-                remote_.failed();
-                [[fallthrough]];
+            case CallError::unauthorized:
             case CallError::retry_after:
                 return push_failed(failed, Failure::whole);
             case CallError::too_large:
@@ -364,7 +366,7 @@ private:
     /// Nothing more is to be pushed to this remote in this cycle.
     Action<Data> push_failed(const CallFailed& failed, Failure failure) {
         pass_.on_outage(failure, failed.message);
-        note_request_to_wait(failed);
+        leave_alone_after(failed);
         add_error("", "push failed: " + failed.message);
         return end_push(SyncOutcome::failed);
     }
@@ -509,9 +511,10 @@ private:
         return number && (!is_waiting || *number != number_);
     }
 
-    /// The whole remote is to be left alone, if that is what it said.
-    void note_request_to_wait(const CallFailed& failed) {
-        if (failed.error != CallError::retry_after) return;
+    /// The whole remote is to be left alone: for as long as it asks, or, where it failed or wants a
+    /// new login, until our own backoff is over, which holds a timer but nobody who has logged in.
+    void leave_alone_after(const CallFailed& failed) {
+        if (failed.error != CallError::retry_after) return remote_.failed();
         remote_.asked_to_wait(failed.after, now_);
     }
 
