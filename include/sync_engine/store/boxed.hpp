@@ -11,7 +11,7 @@ namespace sync_engine {
 template <class Value>
 class Boxed {
 public:
-    Boxed() = default;
+    Boxed() noexcept = default;
     Boxed(Value value) : value_(std::make_unique<Value>(std::move(value))) {}
 
     Boxed(const Boxed& other) : value_(other ? std::make_unique<Value>(*other) : nullptr) {}
