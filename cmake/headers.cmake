@@ -30,6 +30,7 @@ set(sync_engine_headers
     include/sync_engine/retry/retry_queue.hpp
     include/sync_engine/store/block_vector.hpp
     include/sync_engine/store/boxed.hpp
+    include/sync_engine/store/conflict.hpp
     include/sync_engine/store/edit_order.hpp
     include/sync_engine/store/edit_rules.hpp
     include/sync_engine/store/entry.hpp
@@ -39,8 +40,10 @@ set(sync_engine_headers
     include/sync_engine/store/id_index.hpp
     include/sync_engine/store/ids_in_turn.hpp
     include/sync_engine/store/local_store.hpp
+    include/sync_engine/store/outcome.hpp
     include/sync_engine/store/overlay.hpp
     include/sync_engine/store/retry_state.hpp
+    include/sync_engine/store/sequence.hpp
     include/sync_engine/store/stamp.hpp
     include/sync_engine/store/step.hpp
     include/sync_engine/store/storage.hpp

@@ -35,8 +35,8 @@ plant("verdicts are matched by position" sync/push_call.hpp
             }
             const auto place = places.find(verdict.id);]])
 plant("an ack is not recognised in what a pull shows" sync/judge.hpp
-    [[    if (echo != nullptr) {]]
-    [[    if (!PLANTED && echo != nullptr) {]])
+    [[    if (echo != nullptr) return]]
+    [[    if (!PLANTED && echo != nullptr) return]])
 
 # Sent states and operation ids.
 plant("nothing is staged before it is sent" sync/news.hpp

@@ -117,10 +117,10 @@ public:
         return resolve(nullptr, local, remote);
     }
 
-    /// The winner: content and deletion count; stamps are the engine's, and so are the members that
-    /// `Data` does not know. `sent` are states that this device sent and that the remote may hold
-    /// underneath. With `manual`, it is local as
-    /// `conflicted`. Throws what a custom function throws, and `IdChanged` if it changed the id.
+    /// The winner. Only its content matters, and whether it is deleted: the engine sets its stamps,
+    /// and the members that `Data` does not know. `sent` are states that this device sent and that
+    /// the remote may hold underneath. With `manual`, it is local as `conflicted`. Throws what a
+    /// custom function throws, and `IdChanged` if it changed the id.
     [[nodiscard]] Record resolve(const Record* base, const Record& local, const Record& remote,
                                  const std::vector<const Record*>& sent = {}) const {
         const Record* side = winning_side(local, remote);

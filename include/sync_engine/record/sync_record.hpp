@@ -274,8 +274,8 @@ template <class Data, class Object>
 /// tags and revision empty, updatedAt `Timestamp{}`; a deleted record needs no data.
 ///
 /// Members of `data` that `Data` does not know are kept in `unknown`; other keys that this does not
-/// know are ignored. Throws FormatError, with the key and the record's id,
-/// for what it cannot read; `record` is then as it was.
+/// know are ignored. Throws FormatError, with the key and the record's id, for what it cannot read;
+/// `record` is then as it was.
 template <class Data>
 void from_json(const nlohmann::json& json, SyncRecord<Data>& record) {
     detail::require_object(json, "record");

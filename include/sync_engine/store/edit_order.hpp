@@ -2,7 +2,7 @@
 #pragma once
 
 #include <sync_engine/store/block_vector.hpp>
-#include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/sequence.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -70,7 +70,7 @@ private:
     };
 
     [[nodiscard]] Edit& find(Sequence sequence) {
-        // Each is one more than the one before, or further: there it is, or before that.
+        // Sequences rise by at least one from place to place, so it is there or before.
         const Sequence farthest =
             std::min<Sequence>(sequence - edits_[0].sequence, edits_.size() - 1);
         auto to = static_cast<std::size_t>(farthest);

@@ -3,6 +3,8 @@
 
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/outcome.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/store/stamp.hpp>
 #include <sync_engine/store/sync_rules.hpp>
 

@@ -4,15 +4,14 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/boxed.hpp>
 #include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/sequence.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <new>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,8 +40,8 @@ struct Sent {
     unsigned attempts = 0;       ///< how often it was sent
 };
 
-/// What most entries have none of, kept in one box: an entry without it is half the size. For long
-/// only those have one whose record had several revisions, or was deleted.
+/// What most entries have none of, kept in one box: an entry without it is half the size. Only an
+/// entry whose record had several revisions, or was deleted, keeps one for long.
 template <class Data>
 struct EntryExtras {
     std::vector<Sent<Data>> sent{};  ///< not answered yet, oldest first
@@ -129,6 +128,10 @@ private:
     }
 };
 
+/// An entry as a commit left it: never changed, so it is shared instead of copied. Null: none.
+template <class Data>
+using EntryPtr = std::shared_ptr<const Entry<Data>>;
+
 /// Whether what was sent is all that an entry differs in from what it was before: it was staged.
 template <class Data>
 [[nodiscard]] bool same_but_sent(const Entry<Data>& before, const Entry<Data>& entry) {
@@ -139,57 +142,5 @@ template <class Data>
            before.absent_once == entry.absent_once && before.retry() == entry.retry() &&
            before.superseded() == entry.superseded() && before.settled_at() == entry.settled_at();
 }
-
-/// Stands on a new edit until the store gives it its sequence at the commit.
-inline constexpr Sequence next_sequence = 0;
-
-/// What `conflicts()` lists: a record on which the user has to decide.
-template <class Data = nlohmann::json>
-struct Conflict {
-    std::string id{};                        ///< of the record
-    std::optional<SyncRecord<Data>> base{};  ///< the last state that both sides had, if any
-    SyncRecord<Data> local{};                ///< ours; status `deleted` if we deleted it
-    SyncRecord<Data> theirs{};               ///< the remote's; status `deleted` if it was deleted
-};
-
-/// An entry as a commit left it: never changed, so it is shared instead of copied. Null: none.
-template <class Data>
-using EntryPtr = std::shared_ptr<const Entry<Data>>;
-
-/// The entry that a commit is to write, or none: the record is to be forgotten. Used as a
-/// `std::optional` is, but copies share the entry, which only the commit still writes to.
-template <class Data>
-class Outcome {
-public:
-    Outcome() = default;
-    Outcome(std::nullopt_t /*none*/) noexcept {}
-    Outcome(Entry<Data> entry) : entry_(std::make_shared<Entry<Data>>(std::move(entry))) {}
-
-    [[nodiscard]] bool has_value() const noexcept { return entry_ != nullptr; }
-    [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
-    [[nodiscard]] const Entry<Data>& operator*() const noexcept { return *entry_; }
-    [[nodiscard]] const Entry<Data>* operator->() const noexcept { return entry_.get(); }
-
-    /// The entry for whoever made it, and then for the commit that stamps it.
-    [[nodiscard]] Entry<Data>& draft() const noexcept { return *entry_; }
-
-    /// The entry for everybody else, who see those stamps, and no change after them.
-    [[nodiscard]] EntryPtr<Data> entry() const noexcept { return entry_; }
-
-private:
-    std::shared_ptr<Entry<Data>> entry_{};
-};
-
-/// One record as a commit is to leave it; without an entry it is to be forgotten.
-template <class Data>
-struct Written {
-    Outcome<Data> outcome{};         ///< the entry; none: forget it
-    Boxed<std::string> forgotten{};  ///< the id, where there is no entry
-
-    /// Of the record; it lives as long as this is not changed.
-    [[nodiscard]] std::string_view id() const noexcept {
-        return outcome ? std::string_view{outcome->local->id} : std::string_view{*forgotten};
-    }
-};
 
 }  // namespace sync_engine

@@ -11,8 +11,8 @@
 
 namespace sync_engine {
 
-/// Where the elements of a sequence are, by their ids: eight bytes for each, twice over, in one
-/// flat table, and no copy of an id.
+/// Where the elements of a sequence are, by their ids: one flat table with a cell of eight bytes,
+/// and at least two cells for each id; no copy of an id.
 ///
 /// Open addressing with linear probing, at most half full; an erased cell is filled by moving back
 /// what had to go past it (Knuth, The Art of Computer Programming, volume 3, 6.4, algorithm R). The

@@ -3,9 +3,11 @@
 
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/conflict.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/entry_table.hpp>
 #include <sync_engine/store/group_commit.hpp>
+#include <sync_engine/store/outcome.hpp>
 #include <sync_engine/store/overlay.hpp>
 #include <sync_engine/store/step.hpp>
 #include <sync_engine/store/storage.hpp>

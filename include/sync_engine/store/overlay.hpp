@@ -3,6 +3,7 @@
 
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/id_index.hpp>
+#include <sync_engine/store/outcome.hpp>
 
 #include <algorithm>
 #include <cstddef>

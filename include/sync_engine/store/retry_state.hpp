@@ -3,19 +3,16 @@
 
 #include <sync_engine/record/sync_error.hpp>
 #include <sync_engine/record/timestamp.hpp>
+#include <sync_engine/store/sequence.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace sync_engine {
-
-/// The store's counter, stamped on an entry at each local edit: names one edit exactly.
-using Sequence = std::uint64_t;
 
 /// A time to wait, kept as when it began and how long it is.
 ///

@@ -3,6 +3,7 @@
 
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/utf8.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/store/sqlite/database.hpp>
 #include <sync_engine/store/sqlite/file.hpp>
 #include <sync_engine/store/sqlite/rows.hpp>

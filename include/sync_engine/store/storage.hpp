@@ -3,6 +3,7 @@
 
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/store/sync_metadata.hpp>
 
 #include <nlohmann/json.hpp>
@@ -65,9 +66,9 @@ struct StorageImage {
 /// Where a store's commits become durable: the seam between `LocalStore` and a disk.
 ///
 /// A store loads once, when it opens, and then commits; it never reads again. Calls come one at a
-/// time, on the threads of writers, and must not write to the store. A model must keep in order,
-/// and restore, whether `local` and `base` of an entry are the same object: that is what says that
-/// it is clean.
+/// time, on the threads of writers, and must not write to the store. A model must keep, over commit
+/// and load, whether `local` and `base` of an entry are the same object: that says that the entry
+/// is clean.
 template <class Data>
 class Storage {
 public:

@@ -5,6 +5,7 @@
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/entry_table.hpp>
 #include <sync_engine/store/overlay.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/store/subscription.hpp>
 

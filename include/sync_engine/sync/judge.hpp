@@ -4,6 +4,7 @@
 #include <sync_engine/conflict/reconcile.hpp>
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/outcome.hpp>
 #include <sync_engine/store/stamp.hpp>
 #include <sync_engine/store/sync_rules.hpp>
 
@@ -136,6 +137,25 @@ bool is_deleted_again(const Entry<Data>& entry, const SyncRecord<Data>& remote) 
     return remote.updated_at != Timestamp{} && stamp_of(remote) != stamp_of(*entry.base);
 }
 
+/// The remote shows what was sent, perhaps behind a state that waits for a decision.
+template <class Data>
+Judged<Data> acknowledge(const Entry<Data>& entry, const Sent<Data>& echo,
+                         const RecordPtr<Data>& shown, bool is_behind, const Moment& moment) {
+    const SyncRecord<Data>* base = entry.base.get();
+    Entry<Data> acked = entry;
+    if (!is_behind) {  // the remote has moved on from what waits
+        rules::drop_theirs(acked, shown->revision);
+        acked.conflicted = false;
+    }
+    acked = rules::acknowledged(acked, echo, with_known_stamps(shown, *echo.record), moment);
+    // If a later edit has been there too, and somebody wrote this over it, the remote knows its
+    // operation and would not store it again.
+    const bool base_moved =
+        base == nullptr || base->revision != shown->revision || !same_content(*base, *shown);
+    if (acked.is_dirty() && base_moved) rules::renew_edit(acked);
+    return {Judgement::acknowledged, std::move(acked)};
+}
+
 /// `judge` for a record that the store knows.
 template <class Data>
 Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown, Source source,
@@ -154,20 +174,7 @@ Judged<Data> judge_known(const Entry<Data>* entry, const RecordPtr<Data>& shown,
     }
     const bool is_behind = source == Source::pull && is_behind_theirs(*entry, remote);
     const auto* echo = is_base(*entry, remote, source) ? nullptr : echo_of(*entry, remote);
-    if (echo != nullptr) {
-        Entry<Data> acked = *entry;
-        if (!is_behind) {  // the remote has moved on from what waits
-            rules::drop_theirs(acked, remote.revision);
-            acked.conflicted = false;
-        }
-        acked = rules::acknowledged(acked, *echo, with_known_stamps(shown, *echo->record), moment);
-        // If a later edit has been there too, and somebody wrote this over it, the remote knows its
-        // operation and would not store it again.
-        const bool base_moved =
-            base == nullptr || base->revision != remote.revision || !same_content(*base, remote);
-        if (acked.is_dirty() && base_moved) rules::renew_edit(acked);
-        return {Judgement::acknowledged, std::move(acked)};
-    }
+    if (echo != nullptr) return acknowledge(*entry, *echo, shown, is_behind, moment);
     if (is_behind) return {};
     const SyncRecord<Data>& local = *entry->local;
     switch (reconcile(base, &local, remote)) {
@@ -204,9 +211,8 @@ void forget_superseded(Outcome<Data>& outcome, Source source) {
 }
 
 /// Judges a remote state of a record, as `rules::remote_state` made it, against all that the store
-/// knows of it; `entry` is null if it
-/// knows nothing. Pure. The order of the questions is the point: stale, normalised, echo, and only
-/// then the three-way comparison.
+/// knows of it; `entry` is null if it knows nothing. Pure. The order of the questions is the point:
+/// stale, normalised, echo, and only then the three-way comparison.
 template <class Data>
 [[nodiscard]] Judged<Data> judge(const Entry<Data>* entry, const RecordPtr<Data>& remote,
                                  Source source, const Moment& moment) {

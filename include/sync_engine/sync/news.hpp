@@ -5,6 +5,8 @@
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/boxed.hpp>
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/outcome.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/store/stamp.hpp>
 #include <sync_engine/store/sync_rules.hpp>
 #include <sync_engine/sync/judge.hpp>
@@ -189,30 +191,9 @@ inline void count_attempt(RetryState& state, const RulingContext& context) {
     state.dead = state.attempts >= context.retry.max_attempts;
 }
 
-template <class Data>
-Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
-                  const RulingContext& context) {
-    if (entry == nullptr) return {};
-    Entry<Data> changed = *entry;
-    if (failed.failure == Failure::unreached) {
-        changed = rules::unstaged(std::move(changed), failed.operation_id);
-    } else if (failed.failure == Failure::refused) {
-        // An earlier send whose answer was lost may have arrived: the repeat of a creation is
-        // refused just because it did.
-        std::erase_if(changed.edit_extras().sent, [&](const auto& sent) {
-            return sent.operation_id == failed.operation_id && sent.attempts <= failed.declined + 1;
-        });
-    }
-    Effect effect;
-    if (failed.failure != Failure::whole && failed.failure != Failure::unreached) {
-        effect.error = failed.message;
-    }
-    if (!entry->is_dirty() || entry->sequence != failed.sequence) {
-        // Edited since: the failure says nothing of the new edit.
-        return write<Data>(rules::without_needless_deletion(std::move(changed), context.moment.now),
-                           std::move(effect));
-    }
-    RetryState& state = retry_of(changed);
+/// What the failure means for further attempts to push the edit.
+inline void note_failure(RetryState& state, const std::string& id, const PushFailed& failed,
+                         const RulingContext& context) {
     if (!failed.operation_id.empty()) state.operation_id = failed.operation_id;
     switch (failed.failure) {
         case Failure::unreached:
@@ -241,7 +222,33 @@ Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
             }
             break;
     }
-    state.remember({entry->local->id, failed.message, context.moment.now});
+    state.remember({id, failed.message, context.moment.now});
+}
+
+template <class Data>
+Ruling<Data> rule(const Entry<Data>* entry, const PushFailed& failed,
+                  const RulingContext& context) {
+    if (entry == nullptr) return {};
+    Entry<Data> changed = *entry;
+    if (failed.failure == Failure::unreached) {
+        changed = rules::unstaged(std::move(changed), failed.operation_id);
+    } else if (failed.failure == Failure::refused) {
+        // An earlier send whose answer was lost may have arrived: the repeat of a creation is
+        // refused just because it did.
+        std::erase_if(changed.edit_extras().sent, [&](const auto& sent) {
+            return sent.operation_id == failed.operation_id && sent.attempts <= failed.declined + 1;
+        });
+    }
+    Effect effect;
+    if (failed.failure != Failure::whole && failed.failure != Failure::unreached) {
+        effect.error = failed.message;
+    }
+    if (!entry->is_dirty() || entry->sequence != failed.sequence) {
+        // Edited since: the failure says nothing of the new edit.
+        return write<Data>(rules::without_needless_deletion(std::move(changed), context.moment.now),
+                           std::move(effect));
+    }
+    note_failure(retry_of(changed), entry->local->id, failed, context);
     return write<Data>(std::move(changed), std::move(effect));
 }
 
@@ -294,8 +301,9 @@ Ruling<Data> rule(const Entry<Data>* entry, StillParked, const RulingContext& co
 }
 
 /// The first absence after our own write only marks: the listing may be older than the write. The
-/// deletion has no revision that we know, so nothing is ever pushed over it unseen.
-/// Nor has it left the last one behind: a listing that lagged shows the record again under that.
+/// deletion has no revision that we know, so nothing is ever pushed over it unseen. The last
+/// revision does not count as left behind: where the listing only lagged, the record comes back
+/// under it.
 template <class Data>
 Ruling<Data> rule(const Entry<Data>* entry, AbsentRemotely, const RulingContext& context) {
     if (entry == nullptr || !entry->is_clean() || !entry->is_visible()) return {};

@@ -51,8 +51,7 @@ public:
 
     /// Why the feed cannot be followed beyond this page; empty if it can.
     template <class Data>
-    [[nodiscard]] std::string trouble_with(const PullPage<Data>& page) {
-        ++pages_;
+    [[nodiscard]] std::string trouble_with(const PullPage<Data>& page) const {
         if (!keeps_cursor_) return {};
         try {
             check_json(page.cursor);
@@ -60,12 +59,12 @@ public:
             return std::string("the page's cursor is unusable: ") + error.what();
         }
         if (!page.has_more) return {};
-        if (is_same_json(page.cursor, reached_) || !cursors_.insert(page.cursor.dump()).second) {
+        if (is_same_json(page.cursor, reached_) || cursors_.contains(page.cursor.dump())) {
             return "the feed does not advance: it promises more behind a cursor that it has given "
                    "before";
         }
-        if (pages_ >= max_pages_) {
-            return "the feed does not end: it promises more after " + std::to_string(pages_) +
+        if (const auto pages = pages_ + 1; pages >= max_pages_) {
+            return "the feed does not end: it promises more after " + std::to_string(pages) +
                    " pages";
         }
         return {};
@@ -74,6 +73,8 @@ public:
     /// Moves on behind a page.
     template <class Data>
     void advance(PullPage<Data>& page) {
+        ++pages_;
+        if (page.has_more && keeps_cursor_) cursors_.insert(page.cursor.dump());
         if (page.reset) is_rescan_ = has_restarted_ = true;
         is_last_ = !page.has_more || !keeps_cursor_;
         is_complete_ = is_complete_ && page.complete;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <sync_engine/store/entry.hpp>
-#include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/sequence.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/outcome.hpp>
 #include <sync_engine/store/step.hpp>
 #include <sync_engine/sync/action.hpp>
 #include <sync_engine/sync/news.hpp>

@@ -5,6 +5,8 @@
 #include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/record/timestamp.hpp>
 #include <sync_engine/store/entry.hpp>
+#include <sync_engine/store/outcome.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/store/sync_rules.hpp>
 #include <sync_engine/sync/judge.hpp>
 #include <sync_engine/sync/news.hpp>

@@ -7,6 +7,7 @@
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/sync/sync_options.hpp>
 #include <sync_engine/sync/sync_result.hpp>
 #include <sync_engine/testing/invariant.hpp>

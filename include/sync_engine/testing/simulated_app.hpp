@@ -3,6 +3,7 @@
 
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/record/sync_record.hpp>
+#include <sync_engine/store/conflict.hpp>
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/testing/invariant.hpp>

@@ -7,7 +7,7 @@
 #include <sync_engine/remote/remote.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/local_store.hpp>
-#include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/sequence.hpp>
 #include <sync_engine/store/storage.hpp>
 #include <sync_engine/store/store_options.hpp>
 #include <sync_engine/store/subscription.hpp>
