@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -440,6 +441,43 @@ TEST_CASE("states that nobody may decide about stay, and are reported", "[remote
     CHECK_THAT(error_of(result, "a")->message, contains("several states"));
     CHECK(server.live_leaves("a") == 2);
     CHECK(phone.device.store->count() == 1);
+}
+
+TEST_CASE("a winner that can be no document leaves its states alone, and holds up nobody",
+          "[remote]") {
+    struct Case {
+        std::function<void(SyncRecord<>&)> change;
+        const char* says;
+    };
+    const auto [change, says] = GENERATE(
+        Case{[](auto& winner) { winner.data["_merged"] = true; }, "\"_merged\", which is reserved"},
+        Case{[](auto& winner) { winner.tags.insert("\xFF"); }, "a tag is not well-formed UTF-8"},
+        Case{[](auto&) { throw 7; }, "an exception that is no std::exception"});
+    FakeCouch server;
+    server.replicate("a", {{"n", 1}});
+    server.replicate("a", {{"n", 2}});
+    server.replicate("b", {{"n", 1}});
+    server.replicate("b", {{"n", 2}});
+    server.edit("c", {{"text", "tea"}});
+    Client phone{server, ConflictResolver<>{[change = change](const auto& local, const auto&) {
+                     auto winner = local;
+                     if (winner.id == "a") change(winner);
+                     return winner;
+                 }}};
+    phone.device.edit("mine", {{"text", "bread"}});
+
+    const auto result = phone.sync();
+
+    CAPTURE(result.errors);
+    CHECK(result.outcome == SyncOutcome::completed);
+    CHECK(result.errors.size() == 1);
+    REQUIRE(error_of(result, "a"));
+    CHECK_THAT(error_of(result, "a")->message, contains("several states") && contains(says));
+    CHECK(server.live_leaves("a") == 2);
+    CHECK(server.live_leaves("b") == 1);
+    CHECK(phone.device.data("a") == json{{"n", server.document("a").at("n")}});
+    CHECK(phone.device.data("c") == json{{"text", "tea"}});
+    CHECK(server.document("mine").at("text") == "bread");
 }
 
 TEST_CASE("a decision that was cut off is made again", "[remote]") {

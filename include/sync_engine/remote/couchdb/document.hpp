@@ -137,6 +137,9 @@ template <class Data>
         throw InvalidRecord(detail::named(record.id) +
                             ": CouchDB keeps ids that begin with an underscore to itself");
     }
+    if (const char* reason = detail::ill_formed_text(record)) {
+        throw InvalidRecord(detail::named(record.id) + ": " + reason);
+    }
     nlohmann::json document = nlohmann::json::object();
     nlohmann::json own = {{"version", record.version}, {"updatedAt", record.updated_at}};
     if (!operation_id.empty()) own["operation"] = operation_id;

@@ -71,6 +71,7 @@ private:
         Json shown{};
         std::vector<std::string> losers{};
         std::optional<Record> winner{};  ///< what the resolver made of it
+        Json document{};                 ///< the winner, to be written
         bool is_written = false;
     };
 
@@ -83,7 +84,7 @@ private:
                     tree.losers.push_back(detail::as_string(loser, "_conflicts"));
                 }
             } catch (const FormatError& error) {
-                leave(tree, error);
+                leave(tree, error.what());
                 continue;
             }
             wanted.push_back({tree.id, detail::read_string(document, "_rev")});
@@ -141,16 +142,20 @@ private:
                 throw InvalidRecord("the resolver leaves it to the user");
             }
             winner.revision = shown.revision;
+            // Here, because a winner that can be no document must not stop the others.
+            tree.document = document_of(winner, {});
             tree.winner = std::move(winner);
         } catch (const std::exception& error) {
-            leave(tree, error);
+            leave(tree, error.what());
+        } catch (...) {
+            leave(tree, "an exception that is no std::exception");
         }
     }
 
-    void leave(const Tree& tree, const std::exception& error) {
+    void leave(const Tree& tree, const std::string& reason) {
         settled_.errors.push_back(
-            {tree.id, "the server holds several states of it, and they stay as they are: " +
-                          std::string(error.what())});
+            {tree.id,
+             "the server holds several states of it, and they stay as they are: " + reason});
     }
 
     /// The winner of a leaf and of what won so far, stamped above both unless it is the latter.
@@ -181,8 +186,8 @@ private:
     /// light.
     void write_winners() {
         std::vector<Json> documents;
-        for (const auto& tree : trees_) {
-            if (tree.winner) documents.push_back(document_of(*tree.winner, {}));
+        for (auto& tree : trees_) {
+            if (tree.winner) documents.push_back(std::move(tree.document));
         }
         const auto answers = bulk_.write(std::move(documents));
         for (auto& tree : trees_) {
