@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -878,6 +879,34 @@ TEST_CASE("salvage tells which row it could not understand", "[store]") {
     CHECK(report.entries == 2);
     REQUIRE(report.losses.size() == 1);
     CHECK_THAT(report.losses.front(), Contains("note 1"));
+}
+
+TEST_CASE("salvage throws what the visitor throws, as it is", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "app.db", 6);
+    const std::string last = GENERATE("note 2", "note 5");
+    std::vector<std::string> visited;
+    const auto throwing = [&](const auto& error) {
+        return [&, error](const Entry<>& entry) {
+            visited.push_back(entry.local->id);
+            if (entry.local->id == last) throw error;
+        };
+    };
+
+    SECTION("what cannot be read by the visitor") {
+        const auto visitor = throwing(FormatError("the visitor's"));
+        CHECK(message_of<FormatError>([&] { (void)salvage(folder / "app.db", visitor); }) ==
+              "the visitor's");
+    }
+    SECTION("what the storage of the visitor throws") {
+        const auto visitor = throwing(sqlite::SqliteError(SQLITE_FULL, "the visitor's"));
+        CHECK(message_of<sqlite::SqliteError>([&] { (void)salvage(folder / "app.db", visitor); }) ==
+              "the visitor's");
+    }
+
+    REQUIRE_FALSE(visited.empty());
+    CHECK(visited.back() == last);
+    CHECK(std::count(visited.begin(), visited.end(), last) == 1);
 }
 
 }  // namespace test_of_sqlite_storage

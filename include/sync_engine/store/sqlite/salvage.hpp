@@ -61,37 +61,51 @@ public:
 private:
     /// Reads the rows from `first` to `last`; where one cannot be read, its two halves apart.
     void scan(std::int64_t first, std::int64_t last) {
-        try {
-            Statement rows = database_.prepare(read_records);
-            rows.bind(1, first).bind(2, last);
-            while (rows.step()) {
-                first = rows.integer(13) + 1;
-                visit(rows);
-            }
+        const std::optional<std::string> trouble = read_rows(first, last);
+        if (!trouble || first > last) return;
+        if (first == last) {
+            unread_ = *trouble;
             return;
-        } catch (const SqliteError& error) {
-            if (first > last) return;
-            if (first == last) {
-                unread_ = error.what();
-                return;
-            }
         }
         const std::int64_t middle = first + (last - first) / 2;
         scan(first, middle);
         scan(middle + 1, last);
     }
 
-    void visit(const Statement& row) {
-        const std::string id = row.is_null(0) ? "" : std::string{row.text(0)};
-        try {
-            auto entry = entry_of<Data>(row);
-            read_sent(entry);
-            visitor_(std::as_const(entry));
+    /// Moves `first` past each row that was read; answers what ended it before `last`, if anything.
+    /// The visitor is called where nothing is caught: what it throws is not the file's trouble.
+    [[nodiscard]] std::optional<std::string> read_rows(std::int64_t& first, std::int64_t last) {
+        std::optional<Statement> rows;
+        for (;;) {
+            std::optional<Entry<Data>> entry;
+            try {
+                if (!rows) {
+                    rows.emplace(database_.prepare(read_records)).bind(1, first).bind(2, last);
+                }
+                if (!rows->step()) return std::nullopt;
+                first = rows->integer(13) + 1;
+                entry = read(*rows);
+            } catch (const SqliteError& error) {
+                return error.what();
+            }
+            if (!entry) continue;
+            visitor_(std::as_const(*entry));
             ++report_.entries;
+        }
+    }
+
+    /// The entry of a row; none where it makes no sense, which is a loss.
+    [[nodiscard]] std::optional<Entry<Data>> read(const Statement& row) {
+        const std::string id = row.is_null(0) ? "" : std::string{row.text(0)};
+        std::optional<Entry<Data>> entry;
+        try {
+            entry = entry_of<Data>(row);
+            read_sent(*entry);
         } catch (const FormatError& error) {
             report_.losses.emplace_back(error.what());
         }
         seen_.insert(id);
+        return entry;
     }
 
     /// Without it, an entry is only less sure to know its own echo.
@@ -167,11 +181,13 @@ template <class Data = nlohmann::json, class Visitor>
 SalvageReport salvage(const std::filesystem::path& path, Visitor&& visitor,
                       const std::string& vfs = {}) {
     const std::string file = vfs.empty() ? sqlite::resolved(path) : path.string();
+    std::optional<sqlite::Salvage<Data, Visitor>> opened;
     try {
-        return sqlite::Salvage<Data, Visitor>{file, vfs, visitor}.run();
+        opened.emplace(file, vfs, visitor);
     } catch (const sqlite::SqliteError& error) {
         throw sqlite::explained(file, error);
     }
+    return opened->run();
 }
 
 }  // namespace sync_engine
