@@ -881,6 +881,18 @@ TEST_CASE("salvage tells which row it could not understand", "[store]") {
     CHECK_THAT(report.losses.front(), Contains("note 1"));
 }
 
+TEST_CASE("salvage reads around a row whose id is no text", "[store]") {
+    const TemporaryFolder folder;
+    make_store(folder / "app.db");
+    run_sql(folder / "app.db", "UPDATE records SET id = x'01' WHERE id = 'note 1'");
+
+    const auto report = salvage(folder / "app.db", [](const Entry<>&) {});
+
+    CHECK(report.entries == 2);
+    REQUIRE(report.losses.size() == 1);
+    CHECK_THAT(report.losses.front(), Contains("without an id") && Contains("does not hold text"));
+}
+
 TEST_CASE("salvage throws what the visitor throws, as it is", "[store]") {
     const TemporaryFolder folder;
     make_store(folder / "app.db", 6);

@@ -76,6 +76,9 @@ public:
     [[nodiscard]] bool is_null(int column) const noexcept {
         return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
     }
+    [[nodiscard]] bool is_text(int column) const noexcept {
+        return sqlite3_column_type(handle_.get(), column) == SQLITE_TEXT;
+    }
     /// The text of a column; valid until the next step. Throws `StorageError` for any other type.
     [[nodiscard]] std::string_view text(int column) const {
         require_type(column, SQLITE_TEXT, "text");

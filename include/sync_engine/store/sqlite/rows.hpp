@@ -324,7 +324,7 @@ template <class Data, class ReadData = ReadNow>
     } catch (const SqliteError&) {
         throw;
     } catch (const std::exception& error) {
-        const std::string id = row.is_null(0) ? "without an id" : quoted(row.text(0));
+        const std::string id = row.is_text(0) ? quoted(row.text(0)) : "without an id";
         throw cannot_be_read(id, error.what());
     }
 }

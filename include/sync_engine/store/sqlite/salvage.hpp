@@ -96,7 +96,7 @@ private:
 
     /// The entry of a row; none where it makes no sense, which is a loss.
     [[nodiscard]] std::optional<Entry<Data>> read(const Statement& row) {
-        const std::string id = row.is_null(0) ? "" : std::string{row.text(0)};
+        const std::string id = id_of(row);
         std::optional<Entry<Data>> entry;
         try {
             entry = entry_of<Data>(row);
@@ -106,6 +106,11 @@ private:
         }
         seen_.insert(id);
         return entry;
+    }
+
+    /// Empty where what is there is no id.
+    [[nodiscard]] static std::string id_of(const Statement& row) {
+        return row.is_text(0) ? std::string{row.text(0)} : std::string{};
     }
 
     /// Without it, an entry is only less sure to know its own echo.
@@ -145,7 +150,7 @@ private:
             Statement ids =
                 database_.prepare("SELECT id FROM records INDEXED BY sqlite_autoindex_records_1");
             while (ids.step()) {
-                const std::string id{ids.text(0)};
+                const std::string id = id_of(ids);
                 if (!seen_.contains(id)) {
                     report_.losses.push_back(detail::named(id) + " is there, but cannot be read");
                 }
