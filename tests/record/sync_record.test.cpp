@@ -196,6 +196,14 @@ TEST_CASE("version and time stop at their ends instead of wrapping", "[record]")
     CHECK(record.increment_version().updated_at == Timestamp::max());
 }
 
+TEST_CASE("the next version of a record at the end of time can be stored", "[record]") {
+    auto record = sample();
+    record.updated_at = sync_engine::latest_stamp;
+
+    CHECK_NOTHROW(sync_engine::check_record(record.increment_version()));
+    CHECK(record.increment_version().version == record.version + 1);
+}
+
 TEST_CASE("a record is stale when it is older than the given span", "[record]") {
     const auto record = sample();
 

@@ -246,4 +246,12 @@ TEST_CASE("the time between two moments never overflows", "[record]") {
     CHECK(sync_engine::detail::just_after(Timestamp::max()) == Timestamp::max());
 }
 
+TEST_CASE("the next moment is a later one, as long as it can be written", "[record]") {
+    using sync_engine::latest_stamp;
+    using sync_engine::detail::just_after;
+    CHECK(just_after(opening) == opening + 1us);
+    CHECK(just_after(latest_stamp - 1us) == latest_stamp);
+    CHECK(just_after(latest_stamp) == latest_stamp);
+}
+
 }  // namespace test_of_timestamp

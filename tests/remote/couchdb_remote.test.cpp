@@ -480,6 +480,28 @@ TEST_CASE("a winner that can be no document leaves its states alone, and holds u
     CHECK(server.document("mine").at("text") == "bread");
 }
 
+TEST_CASE("states that were stamped at the end of time come to one all the same", "[remote]") {
+    FakeCouch server;
+    for (const char* text : {"milk", "oat milk", "rice milk"}) {
+        server.replicate(
+            "a",
+            couchdb::document_of(
+                SyncRecord<>{.id = "a", .data = {{"text", text}}, .updated_at = latest_stamp}, {}));
+    }
+    const auto shown = server.document("a").at("text");
+    Client phone{server, ConflictResolver<>{ConflictStrategy::local_wins}};
+
+    const auto result = phone.sync();
+
+    CAPTURE(result.errors);
+    CHECK(result.outcome == SyncOutcome::completed);
+    CHECK_FALSE(result.has_errors());
+    CHECK(server.live_leaves("a") == 1);
+    CHECK(server.document("a").at("text") != shown);
+    CHECK(phone.device.store->get("a")->updated_at == latest_stamp);
+    CHECK(phone.device.store->get("a")->version > 1);
+}
+
 TEST_CASE("a decision that was cut off is made again", "[remote]") {
     FakeCouch server;
     const auto base = server.edit("a", {{"text", "milk"}, {"count", 1}});

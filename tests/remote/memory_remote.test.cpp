@@ -254,6 +254,19 @@ TEST_CASE("another device's deletion is newer than what it deletes", "[remote]")
     CHECK(server.find("a")->updated_at > noon);
 }
 
+TEST_CASE("another device's deletion at the end of version and time can travel", "[remote]") {
+    constexpr auto newest = std::numeric_limits<std::uint64_t>::max();
+    MemoryRemote<> server;
+    auto last = note("a", "one", newest);
+    last.updated_at = latest_stamp;
+    server.seed(last);
+
+    CHECK(server.remove_as_other_device("a"));
+
+    CHECK_NOTHROW(check_record(*server.find("a")));
+    CHECK(server.find("a")->version == newest);
+}
+
 TEST_CASE("the simple callbacks speak of the same records", "[remote]") {
     MemoryRemote<> server;
     const auto remote = server.simple_remote();

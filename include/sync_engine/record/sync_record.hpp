@@ -39,6 +39,11 @@ namespace detail {
 inline constexpr std::array<std::string_view, 5> sync_status_names{"pending", "modified", "synced",
                                                                    "conflicted", "deleted"};
 
+/// The version after `version`; the last one of all stays where it is.
+[[nodiscard]] constexpr std::uint64_t next_version(std::uint64_t version) noexcept {
+    return version < std::numeric_limits<std::uint64_t>::max() ? version + 1 : version;
+}
+
 }  // namespace detail
 
 /// The status as JSON spells it.
@@ -103,10 +108,10 @@ struct SyncRecord {
     }
 
     /// A copy stamped as the next edit: one version more, updated now, and later than before even
-    /// if the clock went back.
+    /// if the clock went back. At the end of what can be written, both stand still.
     [[nodiscard]] SyncRecord increment_version() const {
         auto copy = *this;
-        if (version < std::numeric_limits<std::uint64_t>::max()) ++copy.version;
+        copy.version = detail::next_version(version);
         copy.updated_at = std::max(now(), detail::just_after(updated_at));
         return copy;
     }

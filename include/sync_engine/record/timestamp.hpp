@@ -47,9 +47,10 @@ namespace detail {
     return microseconds{end - start};
 }
 
-/// The next moment after `time`; the last moment of all stays where it is.
+/// The next moment after `time`. After `latest_stamp` there is none that could travel: from there
+/// on a time stays where it is, and the version alone tells what is newer.
 [[nodiscard]] constexpr Timestamp just_after(Timestamp time) noexcept {
-    return time == Timestamp::max() ? time : time + std::chrono::microseconds{1};
+    return time < latest_stamp ? time + std::chrono::microseconds{1} : time;
 }
 
 inline void append_digits(std::string& text, std::int64_t value, int width) {

@@ -135,7 +135,7 @@ public:
         if (row == rows_.end() || row->second.record.is_deleted()) return false;
         SyncRecord<Data> tombstone = row->second.record;
         tombstone.status = SyncStatus::deleted;
-        tombstone.version += 1;
+        tombstone.version = detail::next_version(tombstone.version);
         tombstone.updated_at = std::max(at, detail::just_after(tombstone.updated_at));
         write(std::move(tombstone));
         return true;

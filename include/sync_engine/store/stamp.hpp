@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <limits>
 
 namespace sync_engine {
 
@@ -50,13 +49,11 @@ template <class Data>
 /// clock is behind, within the drift cap. At the end of what can be written, both stand still.
 [[nodiscard]] inline Stamp above(const Stamp& floor, const Moment& moment) noexcept {
     using std::chrono::milliseconds;
-    constexpr auto newest = std::numeric_limits<std::uint64_t>::max();
-    constexpr std::chrono::microseconds tick{1};
     const auto now = std::min(moment.now, latest_stamp);
     const auto room = std::chrono::duration_cast<milliseconds>(detail::elapsed(now, latest_stamp));
     const auto ceiling = now + std::clamp(moment.drift_cap, milliseconds{0}, room);
-    const auto later = floor.updated_at < ceiling ? floor.updated_at + tick : ceiling;
-    return {floor.version == newest ? newest : floor.version + 1, std::max(now, later)};
+    const auto later = std::min(detail::just_after(floor.updated_at), ceiling);
+    return {detail::next_version(floor.version), std::max(now, later)};
 }
 
 /// The highest stamp among the states that the remote has or may have.

@@ -13,7 +13,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -172,14 +171,13 @@ template <class Data>
 /// written the document since: its time is unknown, and the version is one more.
 template <class Data>
 void read_stamp(const nlohmann::json& own, const std::string& digest, SyncRecord<Data>& record) {
-    constexpr auto newest = std::numeric_limits<std::uint64_t>::max();
     record.updated_at = Timestamp{};
     record.version = detail::read_count(own, "version", generation_of(record.revision));
     const bool is_over_tombstone = own.contains("isNew") && generation_of(record.revision) > 1;
     if (detail::read_string(own, "digest", "") == digest && !is_over_tombstone) {
         record.updated_at = detail::read_time(own, "updatedAt", Timestamp{});
-    } else if (own.contains("version") && record.version < newest) {
-        ++record.version;
+    } else if (own.contains("version")) {
+        record.version = detail::next_version(record.version);
     }
 }
 

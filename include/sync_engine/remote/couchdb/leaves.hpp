@@ -11,11 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -175,8 +172,7 @@ private:
                 winner.data);
         }
         if (same_content(winner, shown)) return shown;
-        winner.version = std::max(leaf.version, shown.version);
-        if (winner.version < std::numeric_limits<std::uint64_t>::max()) ++winner.version;
+        winner.version = detail::next_version(std::max(leaf.version, shown.version));
         winner.updated_at = detail::just_after(std::max(leaf.updated_at, shown.updated_at));
         return winner;
     }
