@@ -157,7 +157,7 @@ private:
     template <class Winner>
     Winner&& checked(Winner&& winner, const std::string& id) const {
         if (winner.id != id) {
-            throw IdChanged("the conflict resolver changed the id of record " + quoted(id) +
+            throw IdChanged("the conflict resolver changed the id of " + detail::named(id) +
                             " to " + quoted(winner.id) + "; it has to keep it");
         }
         if (!is_left_to_user(winner)) resolved_->fetch_add(1);

@@ -294,14 +294,17 @@ void from_json(const nlohmann::json& json, SyncRecord<Data>& record) {
 /// else a storage would meet what cannot be written, and fail every record that comes with it.
 template <class Data>
 void check_record(const SyncRecord<Data>& record, bool is_stored = false) {
-    const auto require = [&](bool is_met, const char* rule) {
-        if (!is_met) throw InvalidRecord(detail::named(record.id) + ": " + rule);
+    const auto refuse = [&](const std::string& reason) {
+        throw InvalidRecord(detail::named(record.id) + ": " + reason);
     };
-    require(!record.id.empty(), "the id is empty");
-    require(record.id.size() <= max_id_bytes, "the id is longer than 4096 bytes");
-    const char* reason = detail::ill_formed_text(record);
-    require(reason == nullptr, reason);
-    require(detail::is_writable(record.updated_at), "the time is outside the years 0000 to 9999");
+    if (record.id.empty()) refuse("the id is empty");
+    if (record.id.size() > max_id_bytes) {
+        refuse("the id is longer than " + std::to_string(max_id_bytes) + " bytes");
+    }
+    if (const char* reason = detail::ill_formed_text(record)) refuse(reason);
+    if (!detail::is_writable(record.updated_at)) {
+        refuse("the time is outside the years 0000 to 9999");
+    }
 
     if constexpr (knows_all_members<Data> || detail::HasWriter<Data>) {
         if (!knows_all_members<Data> && !is_stored) return;

@@ -62,8 +62,7 @@ public:
     bool update(std::string_view id, Body&& change) {
         const Entry<Data>* found = visible(id);
         if (found == nullptr) {
-            throw NotFound("record " + quoted(id) +
-                           " cannot be updated: the store does not have it");
+            throw NotFound(detail::named(id) + " cannot be updated: the store does not have it");
         }
         Entry<Data> known = *found;  // the body may edit this transaction, which moves its entries
         SyncRecord<Data> record = *known.local;
@@ -72,7 +71,7 @@ public:
         const Entry<Data>* latest = entry(id);
         if (latest == nullptr || latest->local != known.local) {
             throw std::logic_error(
-                "record " + quoted(id) +
+                detail::named(id) +
                 " was edited inside the body of its own update, which would undo "
                 "that; edit it before or after");
         }
@@ -106,7 +105,7 @@ public:
         if (known == nullptr) return false;
         if (!known->is_clean() || !known->sent().empty() || known->theirs() != nullptr) {
             throw Refused(
-                "record " + quoted(id) +
+                detail::named(id) +
                 " cannot be evicted: it has changes that the remote has not acknowledged; "
                 "sync first, or discard them");
         }
@@ -120,7 +119,7 @@ public:
         const Entry<Data>* known = entry(id);
         if (known == nullptr || known->is_husk()) return false;
         if (known->conflicted) {
-            throw Refused("record " + quoted(id) +
+            throw Refused(detail::named(id) +
                           " cannot be marked as synced: it is in conflict; resolve it");
         }
         if (!known->is_clean()) write(rules::marked_synced(*known, moment_.now));
@@ -139,7 +138,7 @@ public:
     void resolve(std::string_view id, SyncRecord<Data> record) {
         const Entry<Data>& known = in_conflict(id);
         if (record.id != id) {
-            throw InvalidRecord("conflict on record " + quoted(id) +
+            throw InvalidRecord("conflict on " + detail::named(id) +
                                 " cannot be resolved by a record with another id, " +
                                 quoted(record.id));
         }
@@ -151,7 +150,7 @@ public:
     /// An edit made here since is decided too: list again where there may be one.
     void resolve(const Conflict<Data>& conflict, SyncRecord<Data> record) {
         if (!(*in_conflict(conflict.id).theirs() == conflict.theirs)) {
-            throw Refused("conflict on record " + quoted(conflict.id) +
+            throw Refused("conflict on " + detail::named(conflict.id) +
                           " cannot be resolved: the remote state has changed since it was listed; "
                           "list the conflicts again");
         }
@@ -218,7 +217,7 @@ private:
     [[nodiscard]] const Entry<Data>& in_conflict(std::string_view id) const {
         const Entry<Data>* known = entry(id);
         if (known == nullptr || !known->conflicted) {
-            throw NotFound("record " + quoted(id) + " has no conflict to resolve");
+            throw NotFound(detail::named(id) + " has no conflict to resolve");
         }
         return *known;
     }

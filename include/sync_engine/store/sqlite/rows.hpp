@@ -147,8 +147,8 @@ template <std::same_as<StoreState> State>
 }
 
 /// What a row that makes no sense is refused with.
-[[nodiscard]] inline FormatError cannot_be_read(const std::string& id, const std::string& why) {
-    return FormatError("record " + id + " cannot be read: " + why);
+[[nodiscard]] inline FormatError cannot_be_read(const std::string& record, const std::string& why) {
+    return FormatError(record + " cannot be read: " + why);
 }
 
 /// Reads the text of a record's data at once.
@@ -205,7 +205,7 @@ private:
         try {
             body();
         } catch (const std::exception& error) {
-            throw cannot_be_read(quoted(row.record->id), error.what());
+            throw cannot_be_read(detail::named(row.record->id), error.what());
         }
     }
 
@@ -324,8 +324,8 @@ template <class Data, class ReadData = ReadNow>
     } catch (const SqliteError&) {
         throw;
     } catch (const std::exception& error) {
-        const std::string id = row.is_text(0) ? quoted(row.text(0)) : "without an id";
-        throw cannot_be_read(id, error.what());
+        throw cannot_be_read(row.is_text(0) ? detail::named(row.text(0)) : "record without an id",
+                             error.what());
     }
 }
 

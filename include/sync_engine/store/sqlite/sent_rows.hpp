@@ -66,7 +66,7 @@ public:
             } catch (const SqliteError&) {
                 throw;
             } catch (const std::exception& error) {
-                throw cannot_be_read(quoted(entry.local->id),
+                throw cannot_be_read(detail::named(entry.local->id),
                                      std::string{"what was sent of it: "} + error.what());
             }
         }
