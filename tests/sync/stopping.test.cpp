@@ -59,6 +59,20 @@ private:
     std::promise<PushReport<>> report_;
 };
 
+/// A queue of the app, which runs what is in it when it comes to it.
+struct MainLoop {
+    std::vector<std::function<void()>> tasks{};
+
+    [[nodiscard]] EngineOptions options() {
+        auto options = ::test::inline_options();
+        options.executor = [this](std::function<void()> task) { tasks.push_back(std::move(task)); };
+        return options;
+    }
+    void run() const {
+        for (const auto& task : tasks) task();
+    }
+};
+
 }  // namespace
 
 TEST_CASE("a sync that was stopped before it began calls nothing", "[sync]") {
@@ -278,6 +292,118 @@ TEST_CASE("an engine may be destroyed at once after it was asked to sync", "[syn
         }
         const auto outcome = future.get().outcome;
         CHECK((outcome == SyncOutcome::stopped || outcome == SyncOutcome::completed));
+    }
+}
+
+// An engine that goes before its executor has begun the sync.
+
+TEST_CASE("a sync that has not begun when its engine is destroyed is cancelled", "[sync]") {
+    MainLoop loop;
+    ::test::Server server;
+    testing::ManualClock clock;
+    LocalStore<> store{{.clock = clock.clock()}};
+    store.put({.id = "a", .data = 1});
+    std::future<SyncResult> future;
+    int hooks = 0;
+    {
+        SyncEngine<> engine{store, {}, {}, loop.options()};
+        engine.on_before_sync = [&](const auto&) { return ++hooks > 0; };
+        engine.on_after_sync = [&](const auto&) { ++hooks; };
+        future = engine.sync(server.remote());
+    }
+
+    REQUIRE(future.wait_for(0s) == std::future_status::ready);  // nobody is left to run it
+    const auto result = future.get();
+    CHECK(result.outcome == SyncOutcome::stopped);
+    REQUIRE(result.errors.size() == 1);
+    CHECK(result.errors[0].record_id.empty());
+    CHECK(result.errors[0].timestamp == clock.now());
+    CHECK_THAT(result.errors[0].message, contains("engine was destroyed"));
+    loop.run();  // late, and of no use any more
+    CHECK(hooks == 0);
+    CHECK(server.pull_calls() + server.push_calls() == 0);
+    CHECK(store.pending().size() == 1);
+    CHECK(store.state().metadata == SyncMetadata{});
+}
+
+TEST_CASE("a cancelled sync frees the store at once", "[sync]") {
+    MainLoop loop;
+    ::test::Server server;
+    LocalStore<> store;
+    {
+        SyncEngine<> engine{store, {}, {}, loop.options()};
+        (void)engine.sync(server.remote());
+    }
+    SyncEngine<> other{store, {}, {}, ::test::inline_options()};
+
+    CHECK(other.sync(server.remote()).get().outcome == SyncOutcome::completed);
+    auto ran_inside = SyncOutcome::completed;
+    const auto in_pull = [&] {
+        loop.run();  // must not free what another has
+        ran_inside = other.sync(server.remote()).get().outcome;
+    };
+    CHECK(other.sync(::test::with_calls(server, in_pull, {})).get().outcome ==
+          SyncOutcome::completed);
+    CHECK(ran_inside == SyncOutcome::already_running);
+}
+
+TEST_CASE("a cancelled sync touches neither engine nor store, and keeps no callback", "[sync]") {
+    MainLoop loop;
+    const auto kept = std::make_shared<int>(0);
+    const bool runs = GENERATE(true, false);
+    {
+        LocalStore<> store;
+        SyncEngine<> engine{store, {}, {}, loop.options()};
+        engine.on_after_sync = [kept](const auto&) {};
+        (void)engine.sync(
+            {.pull = [kept](PullRequest) { return make_ready_future(PullPage<>{}); }});
+        CHECK(kept.use_count() > 2);
+    }
+    CHECK(kept.use_count() == 1);
+
+    if (runs) loop.run();
+    loop.tasks.clear();
+
+    CHECK(kept.use_count() == 1);
+}
+
+TEST_CASE("a queued sync is begun or dropped or cancelled by whoever is first", "[sync][threads]") {
+    ::test::Server server;
+    const bool drops = GENERATE(false, true);
+    for (int n = 0; n < 200; ++n) {
+        LocalStore<> store;
+        store.put({.id = "a", .data = n});
+        bool has_begun = false;
+        bool has_ended = false;
+        std::promise<std::function<void()>> handed;
+        std::thread loop{[&, taken = handed.get_future()]() mutable {
+            const auto task = taken.get();
+            if (!drops) task();
+        }};
+        std::future<SyncResult> future;
+        {
+            const auto hand_over = [&](std::function<void()> task) {
+                handed.set_value(std::move(task));
+            };
+            SyncEngine<> engine{store, {}, {}, {.executor = hand_over, .poll_interval = 0ms}};
+            engine.on_before_sync = [&](const auto&) { return has_begun = true; };
+            engine.on_after_sync = [&](const auto&) { has_ended = true; };
+            future = engine.sync(server.remote());
+            for (int turn = n % 20; turn > 0; --turn) std::this_thread::yield();
+        }
+        SyncEngine<> other{store, {}, {}, ::test::inline_options()};
+        CHECK(other.sync(server.remote()).get().outcome == SyncOutcome::completed);
+        CHECK(has_ended == has_begun);
+        try {
+            const auto result = future.get();
+            const bool is_cancelled = result.has_errors();
+            CHECK(is_cancelled != has_begun);
+            if (is_cancelled) CHECK(result.outcome == SyncOutcome::stopped);
+        } catch (const std::future_error&) {
+            CHECK(drops);
+            CHECK_FALSE(has_begun);
+        }
+        loop.join();
     }
 }
 

@@ -36,8 +36,12 @@ namespace sync_engine {
 ///
 /// It owns no data: everything that has to outlive it is in the store, which has to outlive the
 /// engine. Every member may be called from any thread, hooks and callbacks included; set the hooks
-/// while no sync is being started. The destructor stops a running sync at its next safe point and
-/// waits for it; user code that blocks blocks it too.
+/// while no sync is being started.
+///
+/// The destructor stops a running sync at its next safe point and waits for it; user code that
+/// blocks blocks it too. A sync that its executor has not begun is cancelled: no hook or callback
+/// of it is called, its future answers `stopped` with an error that says why, the store may be
+/// synced by another engine, and its task does nothing when its turn comes.
 template <class Data = nlohmann::json>
 class SyncEngine {
 public:
@@ -63,6 +67,7 @@ public:
 
     ~SyncEngine() {
         request_stop();
+        if (const auto task = task_.lock()) task->cancel();
         {
             std::unique_lock lock(status_->mutex);
             if (status_->is_running && status_->runner == std::this_thread::get_id()) {
@@ -158,16 +163,15 @@ private:
             status_->is_running = true;
             status_->stop = StopSource{};
             job_->stop = StopToken::either(status_->stop.token(), job_->options.stop);
+            is_queued_ = true;
             return true;
         }
 
         [[nodiscard]] std::future<SyncResult> future() { return promise_.get_future(); }
 
+        /// Syncs; does nothing if it was cancelled, because the engine is gone then.
         void run() {
-            {
-                const std::lock_guard lock(status_->mutex);
-                status_->runner = std::this_thread::get_id();
-            }
+            if (!leave_queue()) return;
             std::optional<SyncResult> result;
             std::exception_ptr error;
             try {
@@ -186,7 +190,34 @@ private:
             }
         }
 
+        /// Ends it for an engine that is being destroyed; does nothing if it has begun.
+        void cancel() {
+            if (!leave_queue()) return;
+            auto result = cancelled();
+            end();
+            promise_.set_value(std::move(result));
+        }
+
     private:
+        /// Of those who want to run or cancel it, true for the first alone.
+        [[nodiscard]] bool leave_queue() {
+            const std::lock_guard lock(status_->mutex);
+            if (!std::exchange(is_queued_, false)) return false;
+            status_->runner = std::this_thread::get_id();
+            return true;
+        }
+
+        [[nodiscard]] SyncResult cancelled() const {
+            SyncResult result{.outcome = SyncOutcome::stopped};
+            try {
+                result.errors.push_back({.message = "the engine was destroyed before this sync had "
+                                                    "begun; sync again with another engine",
+                                         .timestamp = engine_.store_.options().clock()});
+            } catch (...) {  // no memory, or no clock: the outcome has to do
+            }
+            return result;
+        }
+
         /// Frees store and engine, which may be gone right after; neither is touched again.
         void end(const std::optional<SyncResult>& result = std::nullopt) {
             if (lease_ == nullptr) return;
@@ -203,6 +234,7 @@ private:
         std::shared_ptr<Status> status_;
         std::optional<detail::SyncJob<Data>> job_;
         SyncRight lease_;
+        bool is_queued_ = false;  // guarded by the mutex of the status
         std::promise<SyncResult> promise_;
     };
 
@@ -217,6 +249,7 @@ private:
             return make_ready_future(SyncResult{.outcome = SyncOutcome::already_running});
         }
         auto future = task->future();
+        task_ = task;
         execute([task = std::move(task)] { task->run(); });
         return future;
     }
@@ -234,6 +267,7 @@ private:
     RetryQueue<Data> retry_;
     EngineOptions options_;
     std::shared_ptr<Status> status_ = std::make_shared<Status>();
+    std::weak_ptr<Task> task_;  // the last one begun: written by whoever has the right to sync
     std::mutex thread_mutex_;
     std::thread thread_;
 };

@@ -21,7 +21,7 @@ enum class SyncOutcome {
     completed,        ///< pull and push went through
     vetoed,           ///< `on_before_sync` said no, or threw
     already_running,  ///< another sync of this store is under way; this one did nothing
-    stopped,          ///< it was asked to stop, or the store was cleared under it
+    stopped,          ///< it was asked to, lost its engine, or the store was cleared under it
     failed,           ///< a whole pull or push call failed, or the remote asked to wait
 };
 
