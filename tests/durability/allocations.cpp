@@ -3,7 +3,8 @@
 // sizes.
 //
 // An edit that threw must never be seen, and any other must be there, in memory and in the storage.
-// Where the storage has an edit that memory could not show, each later call has to say so.
+// Where the storage has an edit that memory could not show, each later call has to say so. Whoever
+// listens hears of the edits that follow.
 #include <sync_engine/record/error.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/storage.hpp>
@@ -123,10 +124,29 @@ void require_refusals(Store& store) {
     }
 }
 
+/// Who listens to a store.
+enum class Audience {
+    nobody,
+    one,
+    one_left,  ///< of two, so that the list of them is due to be made anew
+};
+
+const char* name_of(Audience audience) {
+    if (audience == Audience::nobody) return "";
+    return audience == Audience::one ? ", heard" : ", heard by one of two";
+}
+
+/// The next edit reaches who listens.
+void require_heard(Store& store, const int& heard) {
+    const int until_then = heard;
+    store.put(note("a later one", 1));
+    require(heard == until_then + 1, "a subscriber does not hear of the next edit");
+}
+
 struct Trial {
     const Edit& edit;
     std::size_t size = 0;
-    bool is_heard = false;
+    Audience audience = Audience::nobody;
     bool is_stored = true;
     std::size_t allocation = none;  ///< that fails
 
@@ -143,8 +163,14 @@ bool passes(Trial& trial) {
     {
         Store store{storage};
         for (std::size_t n = 0; n < trial.size; ++n) store.put(note(std::to_string(n), 0));
-        const auto subscription =
-            trial.is_heard ? store.subscribe([](const auto&) {}) : Subscription{};
+        int heard = 0;
+        Subscription gone;
+        Subscription stays;
+        if (trial.audience == Audience::one_left) gone = store.subscribe([](const auto&) {});
+        if (trial.audience != Audience::nobody) {
+            stays = store.subscribe([&](const auto&) { ++heard; });
+        }
+        gone.reset();
         if (trial.allocation == none) trial.before = picture_of(store);
         left = trial.allocation;
         bool has_thrown = false;
@@ -168,6 +194,7 @@ bool passes(Trial& trial) {
         if (!is_behind && storage) {
             require(picture_of(Store{storage}) == picture_of(store), "storage and memory differ");
         }
+        if (!is_behind && trial.audience != Audience::nobody) require_heard(store, heard);
     }
     if (is_behind && storage) {
         require(picture_of(Store{storage}) == trial.expected,
@@ -214,14 +241,13 @@ int main() {
     std::size_t failed = 0;
     for (const auto& [name, edit] : edits) {
         for (const std::size_t size : {0U, 1U, 16U, 100U}) {
-            for (const bool is_heard : {false, true}) {
+            for (const auto audience : {Audience::nobody, Audience::one, Audience::one_left}) {
                 for (const bool is_stored : {false, true}) {
                     try {
-                        failed += fail_each({edit, size, is_heard, is_stored});
+                        failed += fail_each({edit, size, audience, is_stored});
                     } catch (const std::exception& error) {
-                        std::printf("%s among %zu%s%s: %s\n", name.c_str(), size,
-                                    is_heard ? ", heard" : "", is_stored ? ", stored" : "",
-                                    error.what());
+                        std::printf("%s among %zu%s%s: %s\n", name.c_str(), size, name_of(audience),
+                                    is_stored ? ", stored" : "", error.what());
                         return 1;
                     }
                 }

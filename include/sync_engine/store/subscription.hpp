@@ -11,6 +11,7 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,7 +89,7 @@ public:
         if (!has_queue_.load(std::memory_order_relaxed)) return;
         std::unique_lock lock(mutex_);
         if (delivering_) return;
-        delivering_ = true;
+        const Turn turn{delivering_, lock};
         while (!queue_.empty()) {
             queue_.swap(taken_);
             const auto listeners = listeners_;
@@ -99,10 +100,9 @@ public:
             }
             forget_taken();
             lock.lock();
-            if (!are_all_there) set_listeners(those_left());
+            if (!are_all_there) forget_who_left();
         }
         has_queue_.store(false, std::memory_order_relaxed);
-        delivering_ = false;
     }
 
 private:
@@ -111,6 +111,26 @@ private:
 
     using Listeners = std::vector<std::weak_ptr<Listener>>;
 
+    /// The turn to deliver: given back in any case, or nobody would ever deliver again.
+    class Turn {
+    public:
+        /// `lock` guards `is_taken`, and may be given up and taken again meanwhile.
+        Turn(bool& is_taken, std::unique_lock<std::mutex>& lock)
+            : is_taken_(is_taken), lock_(lock) {
+            is_taken_ = true;
+        }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+        ~Turn() {
+            if (!lock_.owns_lock()) lock_.lock();
+            is_taken_ = false;
+        }
+
+    private:
+        bool& is_taken_;
+        std::unique_lock<std::mutex>& lock_;
+    };
+
     [[nodiscard]] Listeners those_left() const {
         Listeners left = *listeners_;
         std::erase_if(left, [](const auto& listener) { return listener.expired(); });
@@ -118,8 +138,16 @@ private:
     }
 
     void set_listeners(Listeners listeners) {
-        listening_.store(!listeners.empty());
         listeners_ = std::make_shared<const Listeners>(std::move(listeners));
+        listening_.store(!listeners_->empty());
+    }
+
+    /// Spares a look at who left, so it is no failure if memory runs out: it is tried again.
+    void forget_who_left() noexcept {
+        try {
+            set_listeners(those_left());
+        } catch (const std::bad_alloc&) {  // they stay on the list
+        }
     }
 
     void forget_taken() {
