@@ -86,7 +86,10 @@ public:
     /// Called with what is pending before anything else is done, also if that is nothing; `false`,
     /// or an exception, vetoes the sync.
     std::function<bool(const std::vector<SyncRecord<Data>>&)> on_before_sync{};
-    /// Called with the result after everything else is done and stored.
+    /// Called with the result after everything else is done and stored. Not called where nothing
+    /// was begun (a veto, `already_running`, another remote's name, a remote that is to be left
+    /// alone for now, an engine destroyed before), nor where the local storage failed: the future
+    /// alone says so.
     std::function<void(const SyncResult&)> on_after_sync{};
     /// Called with `(local, remote)` before the resolver is asked.
     std::function<void(const SyncRecord<Data>&, const SyncRecord<Data>&)> on_conflict{};

@@ -18,7 +18,9 @@ enum class SyncDirection {
 
 /// Which failed records a sync tries again.
 enum class RetryMode {
-    now,       ///< all of them: somebody asked for this sync
+    /// Every one whose wait is our own: somebody asked for this sync. A wait that the remote asked
+    /// for holds, and dead letters stay.
+    now,
     when_due,  ///< those whose wait is over: a timer asked
 };
 

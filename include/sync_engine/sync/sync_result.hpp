@@ -22,7 +22,9 @@ enum class SyncOutcome {
     vetoed,           ///< `on_before_sync` said no, or threw
     already_running,  ///< another sync of this store is under way; this one did nothing
     stopped,          ///< it was asked to, lost its engine, or the store was cleared under it
-    failed,           ///< a whole pull or push call failed, or the remote asked to wait
+    /// A whole call failed, the remote is to be left alone for now, or the store belongs to another
+    /// remote.
+    failed,
 };
 
 /// What one sync did. A result that did nothing says so in its outcome.
