@@ -49,9 +49,10 @@ using SyncRight = std::unique_ptr<std::atomic<bool>, EndSync>;
 ///
 /// An edit and its place in the outbox are one write (law 1). Every call that edits is one commit:
 /// first to the storage, then to memory; if the storage fails it throws `StorageError` and nothing
-/// has changed. Reads come from memory, never wait for a disk, and cost what they return. All
-/// members may be called from any thread; bodies of `update` and `transact` may read the store, but
-/// a write to it from inside throws `std::logic_error`. A store outlives the engines that sync it.
+/// has changed; `Transaction` says more of each edit. Reads come from memory, never wait for a
+/// disk, and cost what they return. All members may be called from any thread; bodies of `update`
+/// and `transact` may read the store, but a write to it from inside throws `std::logic_error`. A
+/// store outlives the engines that sync it.
 template <class Data = nlohmann::json>
 class LocalStore {
 public:
@@ -70,38 +71,57 @@ public:
     /// What a subscriber throws comes here; set it before threads share the store.
     std::function<void(std::exception_ptr)> on_error{};
 
-    // Edits: see `Transaction` for what each one promises.
+    // Edits.
 
+    /// Stores the whole record, as an edit to be pushed if it differs from what is there; a new one
+    /// keeps its status. Throws `InvalidRecord` if it could never travel.
     void put(SyncRecord<Data> record) {
         edit([&](auto& transaction) { transaction.put(std::move(record)); });
     }
-    /// All of them in one commit, or none.
+    /// `put` for each, all of them in one commit; for none if one is refused.
     void put_all(std::vector<SyncRecord<Data>> records) {
         edit([&](auto& transaction) { transaction.put_all(std::move(records)); });
     }
+    /// Lets `change(Data&)` change the data of the record as it is now. False if that changed
+    /// nothing; throws `NotFound` if the store does not have the record, and `InvalidRecord` if it
+    /// could never travel.
     template <class Body>
     bool update(std::string_view id, Body&& change) {
         return edit(
             [&](auto& transaction) { return transaction.update(id, std::forward<Body>(change)); });
     }
+    /// Deletes the record, and with the next push the remote's; false if the store does not have
+    /// it.
     bool remove(std::string_view id) {
         return edit([&](auto& transaction) { return transaction.remove(id); });
     }
+    /// Forgets the record here and only here. False if the store does not have it; throws `Refused`
+    /// while something of it is not settled with the remote.
     bool evict(std::string_view id) {
         return edit([&](auto& transaction) { return transaction.evict(id); });
     }
+    /// Gives up the unsent edit, deletion or dead letter: back to the remote's state, as far as it
+    /// is known; a record that was never there is gone. False if there was nothing to give up.
     bool discard_changes(std::string_view id) {
         return edit([&](auto& transaction) { return transaction.discard_changes(id); });
     }
+    /// Says that the remote has the record, or its deletion, as it is here. False if the store does
+    /// not have it; throws `Refused` on a conflict.
     bool mark_synced(std::string_view id) {
         return edit([&](auto& transaction) { return transaction.mark_synced(id); });
     }
+    /// Has the record pushed again as it is; false if the store does not have it.
     bool mark_modified(std::string_view id) {
         return edit([&](auto& transaction) { return transaction.mark_modified(id); });
     }
+    /// Decides a conflict as `conflicts` listed it. Throws `NotFound` if there is none any more,
+    /// `Refused` if the remote state has moved since, and `InvalidRecord` if the record has another
+    /// id or could never travel.
     void resolve(const Conflict<Data>& conflict, SyncRecord<Data> record) {
         edit([&](auto& transaction) { transaction.resolve(conflict, std::move(record)); });
     }
+    /// Decides the conflict of that record against the newest remote state. Throws `NotFound` if
+    /// there is none, and `InvalidRecord` if the record has another id or could never travel.
     void resolve(std::string_view id, SyncRecord<Data> record) {
         edit([&](auto& transaction) { transaction.resolve(id, std::move(record)); });
     }
@@ -164,8 +184,9 @@ public:
         return copies_of(find_by_tag(tag));
     }
 
-    // The same without a copy: the records themselves, which never change.
+    // The same without a copy.
 
+    /// What `all` answers: the records themselves, which never change.
     [[nodiscard]] std::vector<RecordPtr<Data>> find_all() const {
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
@@ -175,6 +196,7 @@ public:
         });
         return records;
     }
+    /// What `pending` answers: the records themselves, which never change.
     [[nodiscard]] std::vector<RecordPtr<Data>> find_pending() const {
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
@@ -183,6 +205,7 @@ public:
             [&](const auto& entry) { records.push_back(record_of(entry)); });
         return records;
     }
+    /// What `query_by_tag` answers: the records themselves, which never change.
     [[nodiscard]] std::vector<RecordPtr<Data>> find_by_tag(std::string_view tag) const {
         const auto memory = memory_.reading();
         std::vector<RecordPtr<Data>> records;
