@@ -89,6 +89,7 @@ set(sync_engine_headers
     include/sync_engine/testing/push_watch.hpp
     include/sync_engine/testing/random.hpp
     include/sync_engine/testing/resolver_laws.hpp
+    include/sync_engine/testing/revision_watch.hpp
     include/sync_engine/testing/shrink.hpp
     include/sync_engine/testing/simulated_app.hpp
     include/sync_engine/testing/simulated_backend.hpp

@@ -183,6 +183,9 @@ plant("a lagging read replaces a state that waits" sync/judge.hpp
 plant("an older state is taken for news" sync/judge.hpp
     [[    if (source == Source::pull && is_stale(*entry, remote)) return {};]]
     [[    if (!PLANTED && source == Source::pull && is_stale(*entry, remote)) return {};]])
+plant("a lagging read undoes a put that kept the version" sync/judge.hpp
+    [[        if (remote.version > version ||]]
+    [[        if (PLANTED || remote.version > version ||]])
 plant("an edit is not stamped" store/edit_rules.hpp
     [[    if (stamp == stored || stamp == remote) stamp]]
     [[    if (!PLANTED && (stamp == stored || stamp == remote)) stamp]])

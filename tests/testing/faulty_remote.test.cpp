@@ -427,6 +427,28 @@ TEST_CASE("a page with a stale row begins with an earlier state of some record",
     CHECK(texts_of(line.pull(first.cursor).get().records) == "one two");
 }
 
+TEST_CASE("what may not lag is not shown again", "[testing]") {
+    Line line;
+    line.faulty.may_lag = [](const SyncRecord<>& row) { return row.data != "one"; };
+    line.seed("b", "other");
+    SECTION("in a stale page") {
+        line.only(Fault::page_stale);
+        const auto first = line.pull().get();
+        line.seed("a", "one");
+        CHECK(texts_of(line.pull(first.cursor).get().records) == "one");
+        line.seed("a", "two");
+        CHECK(texts_of(line.pull(first.cursor).get().records) == "two");
+        CHECK(texts_of(line.pull().get().records) == "other");
+    }
+    SECTION("in a stale row") {
+        line.only(Fault::row_stale);
+        line.seed("a", "one");
+        const auto first = line.pull().get();
+        line.seed("a", "two");
+        CHECK(texts_of(line.pull(first.cursor).get().records) == "other two");
+    }
+}
+
 TEST_CASE("a page that repeats rows still ends with its last one", "[testing]") {
     Line line{Fault::rows_repeated};
     CHECK(line.pull().get().records.empty());

@@ -62,6 +62,8 @@ public:
     };
     /// Who is told; nobody, until it is set.
     Watch watch{};
+    /// Whether a lagging read may show this state, which was served before; any, until it is set.
+    std::function<bool(const SyncRecord<Data>&)> may_lag = [](const auto&) { return true; };
 
     /// The callbacks to sync with: a native push, and a pull in the form of the wrapped one. A
     /// simple pull has no cursors and pages, so none of the faults of those.
@@ -250,7 +252,9 @@ private:
     Page pulled(const PullRequest& request) {
         const std::string place = remembers_pages() ? request.cursor.dump() : std::string{};
         if (const auto earlier = pages_.find(place); earlier != pages_.end()) {
-            if (happens(Fault::page_stale)) return earlier->second;
+            const auto& rows = earlier->second.records;
+            const bool lags = std::all_of(rows.begin(), rows.end(), may_lag);
+            if (lags && happens(Fault::page_stale)) return earlier->second;
         }
         Page page = pull_behind_empty_pages(request);
         if (watch.pulled) watch.pulled(request, page);
@@ -289,6 +293,7 @@ private:
 
     void serve_old_row(Page& page) {
         if (faults_.rates().of(Fault::row_stale) == 0) return;
+        std::erase_if(rows_, [&](const auto& row) { return !may_lag(row); });
         std::optional<SyncRecord<Data>> old;
         if (!rows_.empty() && happens(Fault::row_stale)) old = rows_[faults_.pick(rows_.size())];
         rows_.insert(rows_.end(), page.records.begin(), page.records.end());

@@ -33,17 +33,21 @@ public:
         const std::string id = scene_.some_id();
         const auto token = scene_.ledger.new_edit(id);
         const auto before = peer.store().find(id);
-        const auto kind = before ? scene_.choices.below(3) : 0;
+        const auto kind = before ? scene_.choices.below(scene_.puts_anew ? 4 : 3) : 0;
         scene_.chronicle.tell(
             [&] { return peer.name() + " edits " + id + " (" + std::to_string(token) + ")"; });
         scene_.chronicle.mix(1, peer.index, token);
         const bool is_stored = act(peer, [&](LocalStore<Data>& store) {
             const auto write = [&](Data& data) { scene_.options.workload.write(data, token); };
-            Record record =
-                before ? *before : Record{.id = id, .updated_at = peer.device->clock.now()};
             if (before && kind == 0) {
                 store.update(id, write);
                 return;
+            }
+            Record record{.id = id, .updated_at = peer.device->clock.now()};
+            if (kind == 3) {
+                record.data = before->data;  // version 1, whatever version is stored
+            } else if (before) {
+                record = *before;
             }
             write(record.data);
             if (kind == 2) {

@@ -36,6 +36,7 @@ public:
         device.storage->on_commit = [this, &peer](const auto& batch) { look_at(peer, batch); };
         const auto image = device.storage->load();
         peer.cursors.start(image);
+        peer.revisions.start(image);
         peer.completed_at = image.state.metadata.last_sync_at;
         peer.waiting.clear();
         device.subscription =
@@ -97,6 +98,7 @@ private:
         }
         peer.completed_at = completed_at;
         peer.cursors.committed(batch);
+        peer.revisions.committed(batch);
     }
 
     void clear(Peer<Data>& peer) {
@@ -118,6 +120,7 @@ private:
         forget(peer);
         peer.was_put_back = true;
         peer.pushes.forget();
+        peer.revisions.forget();
         peer.device->stop();
         peer.device->disk = peer.device->backup->copy();
         start(peer);

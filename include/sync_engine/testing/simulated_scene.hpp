@@ -14,6 +14,7 @@
 #include <sync_engine/testing/fault.hpp>
 #include <sync_engine/testing/invariant.hpp>
 #include <sync_engine/testing/push_watch.hpp>
+#include <sync_engine/testing/revision_watch.hpp>
 #include <sync_engine/testing/simulated_backend.hpp>
 #include <sync_engine/testing/simulated_device.hpp>
 #include <sync_engine/testing/simulation_options.hpp>
@@ -37,6 +38,7 @@ struct Peer {
     std::unique_ptr<SimulatedDevice<Data>> device{};
     PushWatch<Data> pushes;
     CursorWatch<Data> cursors;
+    RevisionWatch<Data> revisions{};
     bool was_put_back = false;                ///< to a backup
     std::map<std::string, Stamp> waiting{};   ///< remote states that wait for a decision
     std::optional<Timestamp> completed_at{};  ///< the last sync, as it is on the disk
@@ -74,6 +76,7 @@ struct Scene {
     ConflictResolver<Data> resolver{};
     bool unites = false;        ///< the resolver merges: it lets go of nothing
     std::uint32_t records = 1;  ///< ids that are edited
+    bool puts_anew = false;     ///< the app also puts records made anew over those it knows
     bool takes_turns = false;   ///< mostly the device that did something does the next thing too
     std::size_t acting = 0;     ///< that one, by its index
     std::vector<std::unique_ptr<Peer<Data>>> peers{};

@@ -60,6 +60,7 @@ public:
         machines_.on_start = [this](Peer<Data>& peer) { watch_.watch_engine(peer); };
         // Few records have longer histories each, more of them make larger batches.
         scene_.records = 1 + choices.below(std::max(options.records, 1U));
+        scene_.puts_anew = choices.below(4) == 3;
         scene_.takes_turns = choices.below(2) == 1;
         const std::size_t devices = 2 + choices.below(std::max(options.devices, 2U) - 1);
         for (std::size_t index = 0; index < devices; ++index) add_device(index);

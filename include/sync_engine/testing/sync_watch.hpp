@@ -64,6 +64,12 @@ public:
             scene_.chronicle.mix(100 + static_cast<std::uint64_t>(fault));
             note_fault(peer, fault, id);
         };
+        // What is made anew keeps the version, so that times alone do not tell how old a state is.
+        if (scene_.puts_anew) {
+            peer.device->remote.may_lag = [&peer](const Record& state) {
+                return peer.revisions.knows(state);
+            };
+        }
     }
 
     /// Listens to the engine of a process that has started.
