@@ -186,6 +186,9 @@ plant("an older state is taken for news" sync/judge.hpp
 plant("a lagging read undoes a put that kept the version" sync/judge.hpp
     [[        if (remote.version > version ||]]
     [[        if (PLANTED || remote.version > version ||]])
+plant("what was left behind is forgotten" store/sync_rules.hpp
+    [[        left.push_back(state->revision);]]
+    [[        if (!PLANTED) left.push_back(state->revision);]])
 plant("an edit is not stamped" store/edit_rules.hpp
     [[    if (stamp == stored || stamp == remote) stamp]]
     [[    if (!PLANTED && (stamp == stored || stamp == remote)) stamp]])

@@ -26,9 +26,12 @@ struct SimulatedBackend {
     /// What the remote holds, without tombstones; where it is empty, a device of its own that pulls
     /// everything at the end takes its place.
     std::function<std::vector<SyncRecord<Data>>()> records{};
-    /// States come back with the version and time that they were pushed with, from a change feed.
-    /// Without it a lagging read cannot be told from news, so none is simulated.
+    /// States come back from a change feed, with versions and times as they were pushed, or with
+    /// revisions. Without it a lagging read cannot be told from news, so none is simulated.
     bool tells_stale_reads = true;
+    /// They come back with these versions and times. Without it a lagging read shows only what a
+    /// device can tell by its revision.
+    bool keeps_stamps = true;
     /// Deletions are seen by their absence from full listings alone.
     bool deletes_by_absence = false;
 };
@@ -44,7 +47,8 @@ template <class Data>
     const auto server = std::make_shared<MemoryRemote<Data>>([] { return Timestamp{}; });
     SimulatedBackend<Data> backend;
     const auto kind = choices.weighted({12, 3, 2, 2, 2});
-    backend.tells_stale_reads = kind == 0 || kind == 4;
+    backend.tells_stale_reads = kind != 1 && kind != 3;
+    backend.keeps_stamps = kind != 2;
     backend.deletes_by_absence = kind == 1;
     if (kind == 1) server->list_everything(true);
     if (kind == 2) server->forget_versions_and_times(true);

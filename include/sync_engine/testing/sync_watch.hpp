@@ -65,7 +65,7 @@ public:
             note_fault(peer, fault, id);
         };
         // What is made anew keeps the version, so that times alone do not tell how old a state is.
-        if (scene_.puts_anew) {
+        if (scene_.puts_anew || !scene_.backend.keeps_stamps) {
             peer.device->remote.may_lag = [&peer](const Record& state) {
                 return peer.revisions.knows(state);
             };
