@@ -73,6 +73,14 @@ TEST_CASE("what is held again is not left behind", "[testing]") {
     CHECK(desk.knows("r2"));
 }
 
+TEST_CASE("what is gone without another revision may come back under its own", "[testing]") {
+    Desk desk;
+    desk.commit({"r1", "r2", ""});
+
+    CHECK(desk.knows("r1"));
+    CHECK_FALSE(desk.knows("r2"));
+}
+
 TEST_CASE("what has no revision is not known by it", "[testing]") {
     Desk desk;
     desk.commit({"", "r1"});

@@ -62,7 +62,8 @@ private:
             if (state && !state->revision.empty()) now.push_back(state->revision);
         }
         for (const auto& revision : held) {
-            if (!contains(now, revision)) left.push_back(revision);
+            // A listing that hides the record may show it again: nothing is left behind by that.
+            if (!now.empty() && !contains(now, revision)) left.push_back(revision);
         }
         std::erase_if(left, [&](const auto& revision) { return contains(now, revision); });
         if (std::ssize(left) > promised) left.erase(left.begin(), left.end() - promised);

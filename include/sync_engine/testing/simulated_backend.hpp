@@ -26,13 +26,14 @@ struct SimulatedBackend {
     /// What the remote holds, without tombstones; where it is empty, a device of its own that pulls
     /// everything at the end takes its place.
     std::function<std::vector<SyncRecord<Data>>()> records{};
-    /// States come back from a change feed, with versions and times as they were pushed, or with
+    /// States come back from a native pull, with versions and times as they were pushed, or with
     /// revisions. Without it a lagging read cannot be told from news, so none is simulated.
     bool tells_stale_reads = true;
     /// They come back with these versions and times. Without it a lagging read shows only what a
     /// device can tell by its revision.
     bool keeps_stamps = true;
-    /// Deletions are seen by their absence from full listings alone.
+    /// Deletions are seen by their absence from full listings alone. No whole page lags there: what
+    /// it does not show yet would be deleted, until it does.
     bool deletes_by_absence = false;
 };
 
@@ -47,7 +48,7 @@ template <class Data>
     const auto server = std::make_shared<MemoryRemote<Data>>([] { return Timestamp{}; });
     SimulatedBackend<Data> backend;
     const auto kind = choices.weighted({12, 3, 2, 2, 2});
-    backend.tells_stale_reads = kind != 1 && kind != 3;
+    backend.tells_stale_reads = kind != 3;
     backend.keeps_stamps = kind != 2;
     backend.deletes_by_absence = kind == 1;
     if (kind == 1) server->list_everything(true);

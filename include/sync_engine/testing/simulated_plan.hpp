@@ -62,6 +62,7 @@ template <class Data>
     }
     for (const Fault fault : options.without) rates.set(fault, 0);
     if (!backend.tells_stale_reads) rates.set(Fault::page_stale, 0).set(Fault::row_stale, 0);
+    if (backend.deletes_by_absence) rates.set(Fault::page_stale, 0);
     if (rates.of(Fault::page_stale) + rates.of(Fault::row_stale) > 0) {
         // What is stale is told by stamps, within the drift cap, and not during a new scan.
         rates.set(Fault::clock_jumped, 0).set(Fault::cursor_expired, 0).set(Fault::feed_reset, 0);

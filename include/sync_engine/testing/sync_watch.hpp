@@ -64,8 +64,9 @@ public:
             scene_.chronicle.mix(100 + static_cast<std::uint64_t>(fault));
             note_fault(peer, fault, id);
         };
-        // What is made anew keeps the version, so that times alone do not tell how old a state is.
-        if (scene_.puts_anew || !scene_.backend.keeps_stamps) {
+        // What is made anew keeps the version, and an absence has no stamps: only revisions tell.
+        const bool has_stamps = scene_.backend.keeps_stamps && !scene_.backend.deletes_by_absence;
+        if (scene_.puts_anew || !has_stamps) {
             peer.device->remote.may_lag = [&peer](const Record& state) {
                 return peer.revisions.knows(state);
             };
