@@ -338,6 +338,46 @@ TEST_CASE("a count is read from whole numbers alone, and never bent to fit", "[r
           expected + "a number that is not finite");
 }
 
+TEST_CASE("a count that an unsigned cannot hold is refused, or held at the highest, by the reader",
+          "[record]") {
+    constexpr std::uint64_t highest = std::numeric_limits<unsigned>::max();
+    const auto with = [](std::uint64_t count) { return json{{"n", count}}; };
+
+    CHECK(detail::read_small_count(with(highest), "n") == highest);
+    CHECK(message_of<FormatError>([&] { (void)detail::read_small_count(with(largest), "n"); }) ==
+          "key \"n\": expected a count, got 18446744073709551615");
+    CHECK(detail::read_small_count(json::object(), "n") == 0);
+    CHECK(detail::read_clamped_count(with(highest - 1), "n", 5) == highest - 1);
+    CHECK(detail::read_clamped_count(with(highest + 1), "n", 5) == highest);
+    CHECK(detail::read_clamped_count(json::object(), "n", 5) == 5);
+    CHECK_THROWS_AS(detail::read_clamped_count(json{{"n", -1}}, "n", 5), FormatError);
+}
+
+TEST_CASE("a flag is read from true and false alone", "[record]") {
+    const auto refused = [](const json& value) {
+        return message_of<FormatError>([&] { (void)detail::read_flag(json{{"f", value}}, "f"); });
+    };
+
+    CHECK(detail::read_flag(json{{"f", true}}, "f"));
+    CHECK_FALSE(detail::read_flag(json{{"f", false}}, "f", true));
+    CHECK_FALSE(detail::read_flag(json::object(), "f"));
+    CHECK(detail::read_flag(json::object(), "f", true));
+    CHECK(refused(0) == "key \"f\": expected true or false, got 0");
+    CHECK(refused("true") == "key \"f\": expected true or false, got \"true\"");
+    CHECK(refused(nullptr) == "key \"f\": expected true or false, got null");
+}
+
+TEST_CASE("elements are read from an array alone, without a copy", "[record]") {
+    const json object{{"a", {1, "two"}}, {"empty", json::array()}, {"o", json::object()}};
+
+    REQUIRE(detail::read_array(object, "a").size() == 2);
+    CHECK(&detail::read_array(object, "a")[1] == &object["a"][1]);
+    CHECK(detail::read_array(object, "empty").empty());
+    CHECK(detail::read_array(object, "absent").empty());
+    CHECK(message_of<FormatError>([&] { (void)detail::read_array(object, "o"); }) ==
+          "key \"o\": expected an array, got an object");
+}
+
 TEST_CASE("a key that has to be there is missed by name", "[record]") {
     const auto empty = json::object();
 

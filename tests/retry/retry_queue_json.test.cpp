@@ -134,7 +134,8 @@ TEST_CASE("what is no queue is refused by key, and the queue stays as it was", "
         check_refused(none, "queue");
     }
     check_refused({{"options", 7}}, "options");
-    check_refused({{"entries", json::object()}}, "entries");
+    check_refused({{"entries", json::object()}},
+                  "key \"entries\": expected an array, got an object");
     check_refused({{"entries", {7}}}, "entry");
     check_refused({{"entries", {json::object()}}}, "record");
     for (const json& wrong : {json(-1), json("1"), json(1.5), json(nullptr)}) {
@@ -148,14 +149,15 @@ TEST_CASE("what is no queue is refused by key, and the queue stays as it was", "
         check_refused(with_option("jitter", wrong), "jitter");
     }
     for (const json& wrong : {json(0), json("true"), json(nullptr)}) {
-        check_refused(with_member("waiting", wrong), "waiting");
-        check_refused(with_member("dead", wrong), "dead");
+        const auto expected = ": expected true or false, got " + wrong.dump();
+        check_refused(with_member("waiting", wrong), "key \"waiting\"" + expected);
+        check_refused(with_member("dead", wrong), "key \"dead\"" + expected);
     }
     check_refused(with_member("due", 7), "due");
     check_refused(with_member("due", "soon"), "due");
     check_refused(with_member("record", 7), "record");
     check_refused(with_member("record", {{"id", 7}}), "id");
-    check_refused(with_member("history", "no"), "history");
+    check_refused(with_member("history", "no"), "key \"history\": expected an array, got \"no\"");
     check_refused(with_member("history", {7}), "error");
 }
 

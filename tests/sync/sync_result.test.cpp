@@ -89,7 +89,7 @@ TEST_CASE("a reader of results names the key that is wrong, and changes nothing"
     CHECK_THAT(read({{"pulled", "2"}}), contains("pulled"));
     CHECK_THAT(read({{"conflicts", 1.5}}), contains("conflicts"));
     CHECK_THAT(read({{"pushed", 9}, {"retried", json::array()}}), contains("retried"));
-    CHECK_THAT(read({{"errors", json::object()}}), contains("errors"));
+    CHECK(read({{"errors", json::object()}}) == "key \"errors\": expected an array, got an object");
     CHECK_THAT(read({{"pushed", 9}, {"errors", {{{"recordId", 1}}}}}), contains("recordId"));
     CHECK_THAT(read(json::array()), contains("sync result"));
     CHECK(result == full());

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -319,6 +320,41 @@ template <class Object = nlohmann::json>
                                        std::uint64_t otherwise) {
     const nlohmann::json* value = find(json, key);
     return value == nullptr ? otherwise : as_count(*value, key);
+}
+
+/// The whole number at a key, or 0 where the key is absent; one that an `unsigned` cannot hold is
+/// refused.
+template <class Object = nlohmann::json>
+[[nodiscard]] unsigned read_small_count(const Object& json, const char* key) {
+    const auto count = read_count(json, key, 0);
+    if (count > std::numeric_limits<unsigned>::max()) refuse_key(key, "a count", *find(json, key));
+    return static_cast<unsigned>(count);
+}
+
+/// The whole number at a key, or `otherwise` where the key is absent; one that an `unsigned` cannot
+/// hold is held at the highest.
+template <class Object = nlohmann::json>
+[[nodiscard]] unsigned read_clamped_count(const Object& json, const char* key, unsigned otherwise) {
+    constexpr std::uint64_t highest = std::numeric_limits<unsigned>::max();
+    return static_cast<unsigned>(std::min(read_count(json, key, otherwise), highest));
+}
+
+/// True or false as it stands at a key, or `otherwise` where the key is absent.
+template <class Object = nlohmann::json>
+[[nodiscard]] bool read_flag(const Object& json, const char* key, bool otherwise = false) {
+    const nlohmann::json* value = find(json, key);
+    if (value == nullptr) return otherwise;
+    if (!value->is_boolean()) refuse_key(key, "true or false", *value);
+    return *value->get_ptr<const bool*>();
+}
+
+/// The elements at a key; none where the key is absent. They are those of `json`, not copies.
+template <class Object = nlohmann::json>
+[[nodiscard]] std::span<const nlohmann::json> read_array(const Object& json, const char* key) {
+    const nlohmann::json* value = find(json, key);
+    if (value == nullptr) return {};
+    if (!value->is_array()) refuse_key(key, "an array", *value);
+    return *value->get_ptr<const nlohmann::json::array_t*>();
 }
 
 /// The time at a key, or `otherwise` where the key is absent or null.

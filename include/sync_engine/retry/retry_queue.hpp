@@ -292,7 +292,8 @@ void to_json(detail::JsonValue auto& json, const RetryOptions& options) {
 }
 
 /// Reads what to_json wrote; what is missing has its default. Waits are whole milliseconds, a year
-/// at most. Throws FormatError; `options` are then as they were.
+/// at most; more attempts than an `unsigned` can count are as many as it can. Throws FormatError;
+/// `options` are then as they were.
 void from_json(const detail::JsonValue auto& json, RetryOptions& options) {
     detail::require_object(json, "retry options");
     RetryOptions read;
@@ -311,9 +312,7 @@ void from_json(const detail::JsonValue auto& json, RetryOptions& options) {
         if (!found->is_number()) throw FormatError("key " + quoted(key) + ": expected a number");
         return found->get<double>();
     };
-    const auto attempts = detail::read_count(json, "maxAttempts", read.max_attempts);
-    read.max_attempts = static_cast<unsigned>(
-        std::min<std::uint64_t>(attempts, std::numeric_limits<unsigned>::max()));
+    read.max_attempts = detail::read_clamped_count(json, "maxAttempts", read.max_attempts);
     read.backoff_base = wait("backoffBase", read.backoff_base);
     read.backoff_multiplier = number("backoffMultiplier", read.backoff_multiplier);
     read.max_delay = wait("maxDelay", read.max_delay);
@@ -332,35 +331,21 @@ void to_json(nlohmann::json& json, const RetryEntry<Data>& entry) {
 }
 
 /// Reads what to_json wrote; all but the record may be missing: then it has not failed, is due at
-/// once and waits. Throws FormatError; `entry` is then as it was.
+/// once and waits. More attempts than an `unsigned` can count are as many as it can. Throws
+/// FormatError; `entry` is then as it was.
 template <class Data>
 void from_json(const nlohmann::json& json, RetryEntry<Data>& entry) {
     detail::require_object(json, "retry entry");
     RetryEntry<Data> read;
-    const auto* record = detail::find(json, "record");
-    if (record == nullptr) throw FormatError("key \"record\" is missing");
-    from_json(*record, read.record);
-    const auto attempts = detail::read_count(json, "attempts", 0);
-    read.attempts = static_cast<unsigned>(
-        std::min<std::uint64_t>(attempts, std::numeric_limits<unsigned>::max()));
+    from_json(detail::require(json, "record"), read.record);
+    read.attempts = detail::read_clamped_count(json, "attempts", 0);
     read.due = detail::read_time(json, "due", Timestamp{});
-    const auto flag = [&](const char* key, bool fallback) {
-        const auto* found = detail::find(json, key);
-        if (found == nullptr) return fallback;
-        if (!found->is_boolean()) {
-            throw FormatError("key " + quoted(key) + ": expected true or false");
-        }
-        return found->get<bool>();
-    };
-    read.waiting = flag("waiting", true);
-    read.dead = flag("dead", false);
-    if (const auto* history = detail::find(json, "history")) {
-        if (!history->is_array()) throw FormatError("key \"history\": expected an array");
-        for (const auto& each : *history) {
-            SyncError error;
-            from_json(each, error);
-            read.history.push_back(std::move(error));
-        }
+    read.waiting = detail::read_flag(json, "waiting", true);
+    read.dead = detail::read_flag(json, "dead");
+    for (const auto& each : detail::read_array(json, "history")) {
+        SyncError error;
+        from_json(each, error);
+        read.history.push_back(std::move(error));
     }
     entry = std::move(read);
 }
@@ -379,13 +364,10 @@ void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
     RetryOptions options;
     if (const auto* found = detail::find(json, "options")) from_json(*found, options);
     auto ledger = std::make_shared<detail::OwnLedger<Data>>();
-    if (const auto* entries = detail::find(json, "entries")) {
-        if (!entries->is_array()) throw FormatError("key \"entries\": expected an array");
-        for (const auto& each : *entries) {
-            RetryEntry<Data> entry;
-            from_json(each, entry);
-            ledger->save(entry);
-        }
+    for (const auto& each : detail::read_array(json, "entries")) {
+        RetryEntry<Data> entry;
+        from_json(each, entry);
+        ledger->save(entry);
     }
     RetryQueue<Data> read{options, queue.clock_, queue.random_};
     read.ledger_ = std::move(ledger);

@@ -38,28 +38,6 @@ namespace detail {
     return value->get<std::int64_t>();
 }
 
-[[nodiscard]] inline unsigned read_small_count(const nlohmann::json& json, const char* key) {
-    const auto count = read_count(json, key, 0);
-    if (count > std::numeric_limits<unsigned>::max()) refuse_key(key, "a count", json[key]);
-    return static_cast<unsigned>(count);
-}
-
-[[nodiscard]] inline bool read_flag(const nlohmann::json& json, const char* key) {
-    const auto* value = find(json, key);
-    if (value == nullptr) return false;
-    if (!value->is_boolean()) refuse_key(key, "true or false", *value);
-    return value->get<bool>();
-}
-
-/// The elements at a key; none where the key is absent.
-[[nodiscard]] inline nlohmann::json::array_t read_array(const nlohmann::json& json,
-                                                        const char* key) {
-    const auto* value = find(json, key);
-    if (value == nullptr) return {};
-    if (!value->is_array()) refuse_key(key, "an array", *value);
-    return value->get<nlohmann::json::array_t>();
-}
-
 /// Another state of a record. Throws FormatError if it is one of a record with another id.
 template <class Data>
 [[nodiscard]] RecordPtr<Data> read_state_of(const std::string& id, const nlohmann::json& json) {

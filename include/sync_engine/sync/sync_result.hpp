@@ -91,13 +91,10 @@ void from_json(const detail::JsonValue auto& json, SyncResult& result) {
     read.pulled = count("pulled");
     read.conflicts = count("conflicts");
     read.retried = count("retried");
-    if (const auto* errors = detail::find(json, "errors")) {
-        if (!errors->is_array()) throw FormatError("key \"errors\": expected an array");
-        for (const auto& each : *errors) {
-            SyncError error;
-            from_json(each, error);
-            read.errors.push_back(std::move(error));
-        }
+    for (const auto& each : detail::read_array(json, "errors")) {
+        SyncError error;
+        from_json(each, error);
+        read.errors.push_back(std::move(error));
     }
     result = std::move(read);
 }
