@@ -85,6 +85,13 @@ TEST_CASE(
     CHECK(options.jitter == 0.0);
 }
 
+TEST_CASE("the last attempt is the one that the limit names, or the first", "[retry]") {
+    CHECK_FALSE(RetryOptions{.max_attempts = 3}.is_last(2));
+    CHECK(RetryOptions{.max_attempts = 3}.is_last(3));
+    CHECK(RetryOptions{.max_attempts = 3}.is_last(4));
+    CHECK(RetryOptions{.max_attempts = 0}.is_last(1));
+}
+
 TEST_CASE("attempt 1 waits the base, each next one longer, up to the cap", "[retry]") {
     const Bench bench({.backoff_base = 100ms, .backoff_multiplier = 3.0, .max_delay = 1s});
 

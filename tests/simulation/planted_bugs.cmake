@@ -346,8 +346,8 @@ plant("attempts are forgotten on every try" sync/news.hpp
     [[    if (retry->sequence != entry.sequence) {]]
     [[    if (PLANTED || retry->sequence != entry.sequence) {]])
 plant("a record is tried for ever" sync/news.hpp
-    [[    state.dead = state.attempts >= context.retry.max_attempts;]]
-    [[    state.dead = !PLANTED && state.attempts >= context.retry.max_attempts;]])
+    [[    state.dead = context.retry.is_last(state.attempts);]]
+    [[    state.dead = !PLANTED && context.retry.is_last(state.attempts);]])
 plant("a rejected record is tried for ever" sync/news.hpp
     [[        case Failure::refused:
             count_attempt(state, context);]]

@@ -35,6 +35,11 @@ struct RetryOptions {
     /// A longer wait is a mistake, and would overflow clocks.
     static constexpr std::chrono::milliseconds longest_wait = std::chrono::hours{24 * 365};
 
+    /// Whether no attempt is left after so many failures of its own: the record is a dead letter.
+    [[nodiscard]] bool is_last(unsigned attempts) const noexcept {
+        return attempts >= max_attempts;
+    }
+
     /// The wait after `attempt` failures, spread by 64 random bits; a year at most.
     [[nodiscard]] std::chrono::milliseconds delay(unsigned attempt,
                                                   std::uint64_t random = 0) const noexcept {
@@ -159,7 +164,7 @@ public:
         entry.waiting = true;
         if (entry.attempts < std::numeric_limits<unsigned>::max()) ++entry.attempts;
         entry.due = at + next_delay(entry.attempts);
-        entry.dead = entry.attempts >= options_.max_attempts;
+        entry.dead = options_.is_last(entry.attempts);
         entry.history.push_back({record.id, std::move(message), at});
         ledger_->save(entry);
     }

@@ -188,7 +188,7 @@ inline void back_off(RetryState& state, unsigned failures, const RulingContext& 
 inline void count_attempt(RetryState& state, const RulingContext& context) {
     ++state.attempts;
     back_off(state, state.attempts, context);
-    state.dead = state.attempts >= context.retry.max_attempts;
+    state.dead = context.retry.is_last(state.attempts);
 }
 
 /// What the failure means for further attempts to push the edit.
