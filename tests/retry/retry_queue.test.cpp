@@ -158,6 +158,19 @@ TEST_CASE("the last attempt makes a dead letter, with its error and history", "[
                                             SyncError{"a", "third", noon + 2s}});
 }
 
+TEST_CASE("the newest failures are remembered, oldest first, however many there were", "[retry]") {
+    Bench bench({.max_attempts = 50});
+    for (int n = 1; n <= 50; ++n) bench.queue.enqueue(note("a"), std::to_string(n));
+
+    const auto letters = bench.queue.dead_letters();
+    REQUIRE(letters.size() == 1);
+    CHECK(letters[0].attempts == 50);
+    CHECK(letters[0].error.message == "50");
+    REQUIRE(letters[0].history.size() == 20);
+    CHECK(letters[0].history.front().message == "31");
+    CHECK(letters[0].history.back().message == "50");
+}
+
 TEST_CASE("a dead letter is kept and listed, not tried again", "[retry]") {
     Bench bench({.max_attempts = 1});
     bench.queue.enqueue(note("dead"));

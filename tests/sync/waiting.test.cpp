@@ -431,6 +431,29 @@ TEST_CASE("emptying the queue of an engine makes its records due at once", "[syn
     CHECK(text_of(box.device) == text_of(box.server));
 }
 
+TEST_CASE("the queue of an engine remembers no more failures than the store does", "[sync]") {
+    LocalStore<> store;
+    store.put({.id = "a", .data = 1});
+    store.put({.id = "b", .data = 2});
+    RetryEntry<> entry{.record = *store.get("b"), .attempts = 50};
+    for (int n = 1; n <= 50; ++n) entry.history.push_back({.message = std::to_string(n)});
+    RetryQueue<> written_elsewhere{{.max_attempts = 100}};
+    from_json(Json{{"options", written_elsewhere.options()}, {"entries", {entry}}},
+              written_elsewhere);
+    SyncEngine<> engine{store, ConflictResolver<>{}, written_elsewhere};
+
+    for (int n = 1; n <= 50; ++n) engine.retry_queue().enqueue(*store.get("a"), std::to_string(n));
+
+    REQUIRE(engine.retry_queue().entries().size() == 2);
+    for (const auto& each : engine.retry_queue().entries()) {
+        CAPTURE(each.record.id);
+        CHECK(each.attempts == 50);
+        REQUIRE(each.history.size() == RetryState::history_limit);
+        CHECK(each.history.front().message == "31");
+        CHECK(each.history.back().message == "50");
+    }
+}
+
 TEST_CASE("a queue that an engine is given keeps its rules and what it held", "[sync]") {
     LocalStore<> store;
     store.put({.id = "a", .data = 1});

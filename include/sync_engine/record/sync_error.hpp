@@ -7,8 +7,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace sync_engine {
 
@@ -20,6 +22,23 @@ struct SyncError {
 
     friend bool operator==(const SyncError&, const SyncError&) = default;
 };
+
+namespace detail {
+
+/// So many failures of a change are remembered: enough to see a pattern; without a bound a record
+/// that fails for months would grow.
+inline constexpr std::size_t history_limit = 20;
+
+/// Adds a failure to a history of them, oldest first, that keeps the newest.
+inline void remember(std::vector<SyncError>& history, SyncError error) {
+    if (history.size() >= history_limit) {
+        const auto surplus = static_cast<std::ptrdiff_t>(history.size() - history_limit + 1);
+        history.erase(history.begin(), history.begin() + surplus);
+    }
+    history.push_back(std::move(error));
+}
+
+}  // namespace detail
 
 /// Writes the keys recordId, message and timestamp.
 ///

@@ -59,7 +59,7 @@ struct RetryEntry {
     Timestamp due{};                   ///< when to try again
     bool waiting = true;               ///< false: on its way, or a resolver has to decide first
     bool dead = false;                 ///< a dead letter: kept, not tried again by itself
-    std::vector<SyncError> history{};  ///< the failures, oldest first
+    std::vector<SyncError> history{};  ///< the newest failures, oldest first
 };
 
 /// A change that was refused for good or ran out of attempts. It stays until it is edited, revived
@@ -69,7 +69,7 @@ struct DeadLetter {
     SyncRecord<Data> record{};         ///< what was to be pushed; a deletion has status `deleted`
     unsigned attempts = 0;             ///< failures of its own
     SyncError error{};                 ///< the last failure
-    std::vector<SyncError> history{};  ///< all that are known, oldest first
+    std::vector<SyncError> history{};  ///< the newest failures, oldest first
 };
 
 /// Where a retry queue keeps its entries. The seam between the queue's rules and a store that has
@@ -165,7 +165,7 @@ public:
         if (entry.attempts < std::numeric_limits<unsigned>::max()) ++entry.attempts;
         entry.due = at + next_delay(entry.attempts);
         entry.dead = options_.is_last(entry.attempts);
-        entry.history.push_back({record.id, std::move(message), at});
+        detail::remember(entry.history, {record.id, std::move(message), at});
         ledger_->save(entry);
     }
 

@@ -62,14 +62,11 @@ struct RetryState {
     Wait asked{};                ///< the remote's wait for this record: always kept
     std::vector<SyncError> history{};  ///< the newest failures, oldest first
 
-    /// Enough to see a pattern; without a bound a record that fails for months would grow.
-    static constexpr std::size_t history_limit = 20;
+    /// How many failures are remembered.
+    static constexpr std::size_t history_limit = detail::history_limit;
 
     /// Adds a failure to the history.
-    void remember(SyncError error) {
-        if (history.size() >= history_limit) history.erase(history.begin());
-        history.push_back(std::move(error));
-    }
+    void remember(SyncError error) { detail::remember(history, std::move(error)); }
 
     /// When this edit may be sent by a timer. The remote's wait is no longer than `longest`.
     [[nodiscard]] Timestamp due(Timestamp at, std::chrono::milliseconds longest) const noexcept {

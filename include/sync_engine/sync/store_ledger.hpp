@@ -46,7 +46,8 @@ public:
             if (!state) state.emplace();
             const bool was_dead = std::exchange(state->dead, entry.dead);
             state->attempts = entry.attempts;
-            state->history = entry.history;
+            state->history.clear();
+            for (const SyncError& error : entry.history) state->remember(error);
             state->backoff = {at, std::chrono::duration_cast<std::chrono::milliseconds>(
                                       std::max(elapsed(at, entry.due), Timestamp::duration{0}))};
             if (entry.due <= at) state->asked = {};
