@@ -3,6 +3,7 @@
 #include <sync_engine/testing/manual_clock.hpp>
 
 #include "support/catch.hpp"
+#include "support/counted.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -218,6 +219,34 @@ TEST_CASE("only a dead letter is revived", "[retry]") {
     CHECK_FALSE(bench.queue.revive("a"));
     CHECK_FALSE(bench.queue.revive("unknown"));
     CHECK(bench.queue.next_due() == noon + 1s);
+}
+
+TEST_CASE("a record that is refused for good stays so when it fails once more", "[retry]") {
+    Bench bench;
+    from_json(json{{"entries", {RetryEntry<>{.record = note("a"), .attempts = 1, .dead = true}}}},
+              bench.queue);
+
+    bench.queue.enqueue(note("a"));
+
+    CHECK(bench.queue.dead_letters().size() == 1);
+}
+
+TEST_CASE("to note, revive or forget one record costs the same, however many there are",
+          "[retry]") {
+    const auto cost = [](int waiting) {
+        RetryQueue<Counted> queue{{.max_attempts = 2}};
+        for (int n = 0; n < waiting; ++n) {
+            queue.enqueue({.id = std::to_string(n), .data = Counted{n}});
+        }
+        const SyncRecord<Counted> record{.id = "0"};
+        return cost_of([&] {
+            queue.enqueue(record);
+            CHECK(queue.revive("0"));
+            queue.erase("0");
+        });
+    };
+
+    CHECK(cost(100) == cost(1));
 }
 
 TEST_CASE("what is taken out is remembered with its attempts", "[retry]") {

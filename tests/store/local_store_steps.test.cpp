@@ -267,6 +267,31 @@ TEST_CASE("attempts are kept for a dirty record alone, and speak of its last edi
     CHECK(store->read_retrying().empty());
 }
 
+TEST_CASE("attempts of several records change in one commit, where they change at all", "[store]") {
+    TestStore<> store;
+    for (const auto* id : {"a", "b"}) store->put(note(id, "one"));
+    store->put(note("clean", "one").with_status(SyncStatus::synced));
+    const std::vector<std::string> ids{"b", "unknown", "clean", "a"};
+    Ids seen;
+    const auto commits = store.disk->commits();
+
+    CHECK_FALSE(store->update_retries(ids, [](const auto&, auto& retry) {
+        retry = RetryState{.attempts = 9};
+        return false;
+    }));
+    CHECK(store->read_retrying().empty());
+    CHECK(store.disk->commits() == commits);
+
+    CHECK(store->update_retries(ids, [&](const auto& entry, auto& retry) {
+        seen.push_back(entry.local->id);
+        retry = RetryState{.attempts = 3};
+        return entry.local->id == "a";
+    }));
+    CHECK(seen == Ids{"b", "a"});
+    CHECK(ids_of(store->read_retrying()) == Ids{"a"});
+    CHECK(store.disk->commits() == commits + 1);
+}
+
 TEST_CASE("a settled deletion is remembered for the horizon and then forgotten", "[store]") {
     TestStore<> store;
     store.pull(deletion("pulled"));

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -82,12 +84,15 @@ public:
     RetryLedger& operator=(const RetryLedger&) = default;
     virtual ~RetryLedger() = default;
 
+    /// Makes of an entry what it is to be; empty: there is none, or is to be none. False if it is
+    /// to stay as it is. It may run under a lock, so it calls nothing of the user's.
+    using Change = std::function<bool(const std::string&, std::optional<RetryEntry<Data>>&)>;
+
     /// Every entry, dead ones too.
     [[nodiscard]] virtual std::vector<RetryEntry<Data>> entries() const = 0;
-    /// Adds an entry or replaces the one of its record.
-    virtual void save(const RetryEntry<Data>& entry) = 0;
-    /// Forgets an entry.
-    virtual void erase(std::string_view id) = 0;
+    /// Changes the entries of these records, each named once, as they are now: nobody else changes
+    /// them meanwhile, and all of it is kept, or nothing. Looks at no other entry.
+    virtual void edit(const std::vector<std::string>& ids, const Change& change) = 0;
     /// When a timer may call the remote again, however many records wait; nothing while it is well.
     [[nodiscard]] virtual std::optional<Timestamp> remote_due() const { return std::nullopt; }
     /// The ledger for a copy of the queue: one of its own, or another view of the same store.
@@ -105,8 +110,23 @@ public:
         for (const auto& [id, entry] : entries_) all.push_back(entry);
         return all;
     }
-    void save(const RetryEntry<Data>& entry) override { entries_[entry.record.id] = entry; }
-    void erase(std::string_view id) override { entries_.erase(std::string{id}); }
+    void edit(const std::vector<std::string>& ids,
+              const typename RetryLedger<Data>::Change& change) override {
+        std::map<std::string, RetryEntry<Data>> written;
+        std::vector<const std::string*> replaced;
+        for (const auto& id : ids) {
+            std::optional<RetryEntry<Data>> entry;
+            if (const auto known = entries_.find(id); known != entries_.end()) {
+                entry = known->second;
+            }
+            if (!change(id, entry)) continue;
+            replaced.push_back(&id);
+            if (entry) written.insert_or_assign(id, std::move(*entry));
+        }
+        // Allocates nothing any more.
+        for (const std::string* id : replaced) entries_.erase(*id);
+        entries_.merge(written);
+    }
     [[nodiscard]] std::shared_ptr<RetryLedger<Data>> copy() const override {
         return std::make_shared<OwnLedger>(*this);
     }
@@ -156,17 +176,20 @@ public:
     [[nodiscard]] const RetryOptions& options() const noexcept { return options_; }
 
     /// Notes one more failed attempt of the record: it waits, longer each time, and is a dead
-    /// letter at the last attempt.
+    /// letter at the last attempt, and from then on.
     void enqueue(const SyncRecord<Data>& record, std::string message = "the push failed") {
-        RetryEntry<Data> entry = find(record.id).value_or(RetryEntry<Data>{});
         const Timestamp at = clock_();
-        entry.record = record;
-        entry.waiting = true;
-        if (entry.attempts < std::numeric_limits<unsigned>::max()) ++entry.attempts;
-        entry.due = at + next_delay(entry.attempts);
-        entry.dead = options_.is_last(entry.attempts);
-        detail::remember(entry.history, {record.id, std::move(message), at});
-        ledger_->save(entry);
+        const std::uint64_t random = draw();
+        ledger_->edit({record.id}, [&](const std::string& id, Known& entry) {
+            if (!entry) entry.emplace();
+            entry->record = record;
+            entry->waiting = true;
+            if (entry->attempts < std::numeric_limits<unsigned>::max()) ++entry->attempts;
+            entry->due = at + options_.delay(entry->attempts, random);
+            entry->dead = entry->dead || options_.is_last(entry->attempts);
+            detail::remember(entry->history, {id, std::move(message), at});
+            return true;
+        });
     }
 
     /// Takes every waiting record out, to be tried now. How often each has failed stays known, so
@@ -174,17 +197,18 @@ public:
     /// this makes them due at once.
     std::vector<SyncRecord<Data>> dequeue_all() {
         std::vector<SyncRecord<Data>> records;
-        for (auto& entry : waiting()) {
-            entry.waiting = false;
-            entry.due = Timestamp{};
-            ledger_->save(entry);
-            records.push_back(std::move(entry.record));
-        }
+        ledger_->edit(ids_of(waiting()), [&](const std::string& /*id*/, Known& entry) {
+            if (!entry || !is_waiting(*entry)) return false;
+            entry->waiting = false;
+            entry->due = Timestamp{};
+            records.push_back(entry->record);
+            return true;
+        });
         return records;
     }
 
     /// Forgets a record: it was pushed, or nobody wants it pushed any more.
-    void erase(std::string_view id) { ledger_->erase(id); }
+    void erase(std::string_view id) { ledger_->edit({std::string{id}}, forget); }
 
     /// The records that wait for another attempt; not dead letters, nor what waits for a resolver.
     [[nodiscard]] std::vector<SyncRecord<Data>> pending() const {
@@ -198,7 +222,7 @@ public:
 
     /// The wait after the `attempt`th failure; attempt 1 waits `backoff_base`.
     [[nodiscard]] std::chrono::milliseconds next_delay(unsigned attempt) const {
-        return options_.delay(attempt, options_.jitter > 0 ? random_() : 0);
+        return options_.delay(attempt, draw());
     }
 
     /// How many records wait for another attempt.
@@ -206,9 +230,7 @@ public:
 
     /// Forgets all attempts, waits and dead letters. In an engine's queue the edits themselves stay
     /// in the store, and the next sync pushes them.
-    void clear() {
-        for (const auto& entry : ledger_->entries()) ledger_->erase(entry.record.id);
-    }
+    void clear() { ledger_->edit(ids_of(ledger_->entries()), forget); }
 
     /// The changes that are not tried again by themselves, each with its error and history.
     [[nodiscard]] std::vector<DeadLetter<Data>> dead_letters() const {
@@ -226,14 +248,16 @@ public:
     /// Gives a dead letter all its attempts again, due at once and under the same operation id.
     /// False if there is no such dead letter.
     bool revive(std::string_view id) {
-        auto entry = find(id);
-        if (!entry || !entry->dead) return false;
-        entry->dead = false;
-        entry->waiting = true;
-        entry->attempts = 0;
-        entry->due = Timestamp{};
-        ledger_->save(*entry);
-        return true;
+        bool is_revived = false;
+        ledger_->edit({std::string{id}}, [&](const std::string& /*id*/, Known& entry) {
+            if (!entry || !entry->dead) return false;
+            entry->dead = false;
+            entry->waiting = true;
+            entry->attempts = 0;
+            entry->due = Timestamp{};
+            return is_revived = true;
+        });
+        return is_revived;
     }
 
     /// When a timer should sync again. Where it is the remote that failed or asked for time: when
@@ -250,7 +274,13 @@ public:
 
     /// Makes this queue a view of `ledger`, and gives it what this queue held; for engines.
     void attach(std::shared_ptr<RetryLedger<Data>> ledger, Clock clock, Random random) {
-        for (const auto& entry : ledger_->entries()) ledger->save(entry);
+        std::map<std::string, RetryEntry<Data>> held;
+        const auto entries = ledger_->entries();
+        for (const auto& entry : entries) held.insert_or_assign(entry.record.id, entry);
+        ledger->edit(ids_of(entries), [&](const std::string& id, Known& entry) {
+            entry = held.at(id);
+            return true;
+        });
         ledger_ = std::move(ledger);
         clock_ = std::move(clock);
         random_ = std::move(random);
@@ -260,18 +290,33 @@ private:
     template <class Same>
     friend void from_json(const nlohmann::json& json, RetryQueue<Same>& queue);
 
+    using Known = std::optional<RetryEntry<Data>>;
+
+    static bool forget(const std::string& /*id*/, Known& entry) {
+        entry.reset();
+        return true;
+    }
+
+    [[nodiscard]] static bool is_waiting(const RetryEntry<Data>& entry) noexcept {
+        return entry.waiting && !entry.dead;
+    }
+
     [[nodiscard]] std::vector<RetryEntry<Data>> waiting() const {
         auto entries = ledger_->entries();
-        std::erase_if(entries, [](const auto& entry) { return entry.dead || !entry.waiting; });
+        std::erase_if(entries, [](const auto& entry) { return !is_waiting(entry); });
         return entries;
     }
 
-    [[nodiscard]] std::optional<RetryEntry<Data>> find(std::string_view id) const {
-        for (auto& entry : ledger_->entries()) {
-            if (entry.record.id == id) return std::move(entry);
-        }
-        return std::nullopt;
+    [[nodiscard]] static std::vector<std::string> ids_of(
+        const std::vector<RetryEntry<Data>>& entries) {
+        std::vector<std::string> ids;
+        ids.reserve(entries.size());
+        for (const auto& entry : entries) ids.push_back(entry.record.id);
+        return ids;
     }
+
+    /// Chance for a wait, where there is any in it.
+    [[nodiscard]] std::uint64_t draw() const { return options_.jitter > 0 ? random_() : 0; }
 
     RetryOptions options_;
     Clock clock_;

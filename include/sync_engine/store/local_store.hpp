@@ -366,18 +366,33 @@ public:
     /// dirty record. False if the store has no such record or it is not dirty.
     template <class Body>
     bool update_retry(std::string_view id, Body&& change) {
-        return edit([&](auto& transaction) {
-            const Entry<Data>* known = transaction.entry(id);
-            if (known == nullptr || !known->is_dirty()) return false;
-            // One of an earlier edit is void: its operation id must not stand for this one.
-            Boxed<RetryState> retry;
-            if (known->active_retry() != nullptr) retry = known->retry();
+        return update_retries({std::string{id}}, [&](const auto& /*known*/, auto& retry) {
             std::forward<Body>(change)(retry);
-            if (retry) retry->sequence = known->sequence;
-            Entry<Data> changed = *known;
-            if (retry || changed.extras) changed.edit_extras().retry = std::move(retry);
-            transaction.write(std::move(changed));
             return true;
+        });
+    }
+
+    /// The same for several records in one commit: `change(const Entry<Data>&, Boxed<RetryState>&)`
+    /// is told which entry it is, and may answer false: then that stays as it is. False if none of
+    /// them was changed.
+    template <class Body>
+    bool update_retries(const std::vector<std::string>& ids, Body&& change) {
+        return edit([&](auto& transaction) {
+            bool has_changed = false;
+            for (const std::string& id : ids) {
+                const Entry<Data>* known = transaction.entry(id);
+                if (known == nullptr || !known->is_dirty()) continue;
+                // One of an earlier edit is void: its operation id must not stand for this one.
+                Boxed<RetryState> retry;
+                if (known->active_retry() != nullptr) retry = known->retry();
+                if (!change(*known, retry)) continue;
+                if (retry) retry->sequence = known->sequence;
+                Entry<Data> changed = *known;
+                if (retry || changed.extras) changed.edit_extras().retry = std::move(retry);
+                transaction.write(std::move(changed));
+                has_changed = true;
+            }
+            return has_changed;
         });
     }
 

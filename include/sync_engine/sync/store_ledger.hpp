@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sync_engine/record/sync_error.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/boxed.hpp>
+#include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/retry_state.hpp>
 
 #include <algorithm>
-#include <limits>
+#include <chrono>
 #include <memory>
 #include <optional>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,38 +30,29 @@ public:
         const Timestamp at = store_.options().clock();
         std::vector<RetryEntry<Data>> listed;
         for (const auto& entry : store_.read_retrying()) {
-            const RetryState& state = *entry->active_retry();
-            listed.push_back({.record = *entry->local,
-                              .attempts = state.attempts,
-                              .due = state.due(at, longest_),
-                              .waiting = !entry->is_parked(),
-                              .dead = state.dead,
-                              .history = state.history});
+            listed.push_back(shown(*entry, *entry->active_retry(), at));
         }
         return listed;
     }
 
-    /// Of a record that the store does not have, or has nothing to push of, nothing is kept.
-    void save(const RetryEntry<Data>& entry) override {
+    /// Of a record that the store does not have, or has nothing to push of, nothing is kept. What
+    /// is known of an earlier edit is void: there is no entry.
+    void edit(const std::vector<std::string>& ids,
+              const typename RetryLedger<Data>::Change& change) override {
+        if (ids.empty()) return;
         const Timestamp at = store_.options().clock();
-        store_.update_retry(entry.record.id, [&](Boxed<RetryState>& state) {
-            if (!state) state.emplace();
-            const bool was_dead = std::exchange(state->dead, entry.dead);
-            state->attempts = entry.attempts;
-            state->history.clear();
-            for (const SyncError& error : entry.history) state->remember(error);
-            state->backoff = {at, std::chrono::duration_cast<std::chrono::milliseconds>(
-                                      std::max(elapsed(at, entry.due), Timestamp::duration{0}))};
-            if (entry.due <= at) state->asked = {};
-            if (was_dead && !entry.dead) {
-                state->suspect = false;
-                state->failed_alone = 0;
+        store_.update_retries(ids, [&](const Entry<Data>& known, Boxed<RetryState>& state) {
+            std::optional<RetryEntry<Data>> entry;
+            if (state) entry = shown(known, *state, at);
+            if (!change(known.local->id, entry)) return false;
+            if (entry) {
+                if (!state) state.emplace();
+                write(*entry, *state, at);
+            } else {
+                state.reset();
             }
+            return true;
         });
-    }
-
-    void erase(std::string_view id) override {
-        store_.update_retry(id, [](Boxed<RetryState>& state) { state.reset(); });
     }
 
     [[nodiscard]] std::optional<Timestamp> remote_due() const override {
@@ -75,6 +68,30 @@ public:
     }
 
 private:
+    [[nodiscard]] RetryEntry<Data> shown(const Entry<Data>& known, const RetryState& state,
+                                         Timestamp at) const {
+        return {.record = *known.local,
+                .attempts = state.attempts,
+                .due = state.due(at, longest_),
+                .waiting = !known.is_parked(),
+                .dead = state.dead,
+                .history = state.history};
+    }
+
+    static void write(const RetryEntry<Data>& entry, RetryState& state, Timestamp at) {
+        const bool was_dead = std::exchange(state.dead, entry.dead);
+        state.attempts = entry.attempts;
+        state.history.clear();
+        for (const SyncError& error : entry.history) state.remember(error);
+        state.backoff = {at, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                 std::max(elapsed(at, entry.due), Timestamp::duration{0}))};
+        if (entry.due <= at) state.asked = {};
+        if (was_dead && !entry.dead) {
+            state.suspect = false;
+            state.failed_alone = 0;
+        }
+    }
+
     LocalStore<Data>& store_;
     std::chrono::milliseconds longest_;
 };
