@@ -431,6 +431,39 @@ TEST_CASE("emptying the queue of an engine makes its records due at once", "[syn
     CHECK(text_of(box.device) == text_of(box.server));
 }
 
+TEST_CASE("emptying the queue of an engine ends no wait that the server asked for", "[sync]") {
+    Outbox box{2, {.backoff_base = 1h}};
+    box.server.ask_retry("r0", 10min);
+    box.server.omit("r1");
+    box.sync();
+    box.server.accept_again("r0");
+    box.server.accept_again("r1");
+
+    const auto taken = box.queue().dequeue_all();
+    CHECK(::test::ids_of(taken) == Ids{"r0", "r1"});
+    box.sync();
+    CHECK(box.wire.batches_text() == "r1");
+    CHECK(box.queue().next_due() == box.device.clock.now() + 10min);
+    box.device.clock.advance(10min);
+    box.sync(timer);
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a dead letter that is revived does not wait for what the server said before", "[sync]") {
+    Outbox box{1, {.max_attempts = 1}};
+    box.server.ask_retry("r0", 10min);
+    box.sync();
+    box.server.accept_again("r0");
+    box.queue().enqueue(*box.device.store->get("r0"));
+    REQUIRE(box.queue().dead_letters().size() == 1);
+
+    CHECK(box.queue().revive("r0"));
+    box.sync(timer);
+
+    CHECK(text_of(box.device) == text_of(box.server));
+}
+
 TEST_CASE("the queue of an engine remembers no more failures than the store does", "[sync]") {
     LocalStore<> store;
     store.put({.id = "a", .data = 1});

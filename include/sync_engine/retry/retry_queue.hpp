@@ -194,7 +194,8 @@ public:
 
     /// Takes every waiting record out, to be tried now. How often each has failed stays known, so
     /// that limit and waits act. In an engine's queue a record stays listed until its ack; there
-    /// this makes them due at once.
+    /// this makes them due at once, but for those that the remote itself asked to wait: they are
+    /// due when that is over.
     std::vector<SyncRecord<Data>> dequeue_all() {
         std::vector<SyncRecord<Data>> records;
         ledger_->edit(ids_of(waiting()), [&](const std::string& /*id*/, Known& entry) {
@@ -245,7 +246,8 @@ public:
         return letters;
     }
 
-    /// Gives a dead letter all its attempts again, due at once and under the same operation id.
+    /// Gives a dead letter all its attempts again, due at once and under the same operation id; a
+    /// wait that the remote asked for before is over.
     /// False if there is no such dead letter.
     bool revive(std::string_view id) {
         bool is_revived = false;

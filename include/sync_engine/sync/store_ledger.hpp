@@ -85,8 +85,8 @@ private:
         for (const SyncError& error : entry.history) state.remember(error);
         state.backoff = {at, std::chrono::duration_cast<std::chrono::milliseconds>(
                                  std::max(elapsed(at, entry.due), Timestamp::duration{0}))};
-        if (entry.due <= at) state.asked = {};
         if (was_dead && !entry.dead) {
+            state.asked = {};
             state.suspect = false;
             state.failed_alone = 0;
         }
