@@ -180,6 +180,113 @@ TEST_CASE("what a queue does to many records is one commit, or nothing", "[sync]
     CHECK(Json(box.queue()) != before);
 }
 
+TEST_CASE("what is read into the queue of an engine is in the store, and the queue stays its view",
+          "[sync]") {
+    Outbox box{3, {.max_attempts = 2, .backoff_base = 1h}};
+    for (const auto* id : {"r0", "r1", "r2"}) box.server.omit(id);
+    box.server.refuse("r0", "never");
+    box.sync();
+    const Json saved = box.queue();
+    box.queue().erase("r0");
+    box.queue().enqueue(*box.device.store->get("r1"), "again");
+    box.device.restart();
+
+    saved.get_to(box.queue());
+
+    CHECK(Json(box.queue()) == saved);
+    box.device.restart();
+    CHECK(Json(box.queue()) == saved);
+    CHECK(box.device.store->statistics().dead_letters == 1);
+    CHECK(box.queue().revive("r0"));
+    CHECK(box.device.store->statistics().dead_letters == 0);
+    box.device.store->discard_changes("r1");
+    CHECK(box.queue().count() == 2);
+    box.queue().clear();
+    CHECK(box.device.store->read_retrying().empty());
+}
+
+TEST_CASE("what is read into the queue of an engine replaces all that the store knew", "[sync]") {
+    Outbox box{2};
+    box.server.refuse("r0", "never");
+    box.sync();
+
+    from_json(Json{{"entries", {RetryEntry<>{.record = {.id = "r9"}, .attempts = 1}}}},
+              box.queue());
+
+    CHECK(box.queue().entries().empty());
+    CHECK(box.device.store->statistics().dead_letters == 0);
+    CHECK(box.device.store->count() == 2);
+}
+
+TEST_CASE("a queue of an engine that cannot be read is left as it was", "[sync]") {
+    Outbox box{2, {.max_attempts = 7}};
+    for (const auto* id : {"r0", "r1"}) box.server.omit(id);
+    box.sync();
+    const Json before = box.queue();
+    Json bad = before;
+    bad["entries"][1]["due"] = "soon";
+
+    CHECK_THROWS_AS(bad.get_to(box.queue()), FormatError);
+    CHECK(Json(box.queue()) == before);
+    box.device.disk->fail_next();
+    CHECK_THROWS_AS(from_json(Json::object(), box.queue()), StorageError);
+    CHECK(Json(box.queue()) == before);
+}
+
+TEST_CASE("the queue of an engine keeps the rules that the engine was made with", "[sync]") {
+    Outbox box{1, {.max_attempts = 1}};
+    const Json other = RetryQueue<>{{.max_attempts = 9}};
+
+    other.get_to(box.queue());
+    CHECK(box.queue().options().max_attempts == 1);
+    auto view = box.queue();
+    other.get_to(view);
+    CHECK(view.options().max_attempts == 9);
+
+    box.server.omit("r0");
+    box.sync();
+    CHECK(box.queue().dead_letters().size() == 1);
+    CHECK(view.dead_letters().size() == 1);  // it still shows the store
+}
+
+TEST_CASE("nothing is assigned to the queue of an engine", "[sync]") {
+    Outbox box{1, {.max_attempts = 1}};
+    RetryQueue<> other{{.max_attempts = 9}};
+    other.enqueue({.id = "other"});
+    const auto refusal =
+        ::test::message_of<std::logic_error>([&] { box.queue() = RetryQueue<>{}; });
+
+    CHECK_THAT(refusal, ::test::contains("the constructor of the engine"));
+    CHECK_THROWS_AS(box.queue() = other, std::logic_error);
+    CHECK_THROWS_AS(box.queue() = std::move(other), std::logic_error);
+    CHECK_THROWS_AS(std::swap(box.queue(), other), std::logic_error);
+    CHECK(other.count() == 1);
+    CHECK_THROWS_AS(std::swap(other, box.queue()), std::logic_error);
+    const RetryQueue<> taken = std::move(box.queue());
+    CHECK(taken.options().max_attempts == 1);
+
+    box.server.omit("r0");
+    box.sync();
+    CHECK(box.queue().dead_letters().size() == 1);
+    CHECK(taken.dead_letters().size() == 1);
+    box.queue().enqueue(*box.device.store->get("r0"));
+    CHECK(box.queue().dead_letters().at(0).attempts == 2);
+}
+
+TEST_CASE("a copy of an engine's queue may become another one, and the engine's stays", "[sync]") {
+    Outbox box{1, {.max_attempts = 1}};
+    box.server.omit("r0");
+    box.sync();
+    auto copy = box.queue();
+    REQUIRE(copy.dead_letters().size() == 1);
+
+    copy = RetryQueue<>{{.max_attempts = 9}};
+
+    CHECK(copy.dead_letters().empty());
+    CHECK(copy.options().max_attempts == 9);
+    CHECK(box.queue().dead_letters().size() == 1);
+}
+
 TEST_CASE("to note or revive one record costs the same, however many wait", "[sync]") {
     const auto cost = [](int waiting) {
         LocalStore<Counted> store;

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -142,7 +143,8 @@ private:
 /// On its own it is a small value with the rules of retrying; not thread-safe. The one of an engine
 /// (`engine.retry_queue()`) is a view of the engine's store: what it shows and changes is the retry
 /// state of the store's own entries, so there is never a second copy of a record, and it may be
-/// used from any thread.
+/// used from any thread. It stays that: its rules are those that the engine was made with, and
+/// nothing is assigned to it.
 template <class Data = nlohmann::json>
 class RetryQueue {
 public:
@@ -163,13 +165,28 @@ public:
           clock_(other.clock_),
           random_(other.random_),
           ledger_(other.ledger_->copy()) {}
+    /// What was moved from is only good for being assigned to, or destroyed; but an engine's queue
+    /// stays as it is, and this is a copy of it, which may throw.
+    RetryQueue(RetryQueue&& other)  // NOLINT(performance-noexcept-move-constructor): as it says
+        : options_(other.options_),
+          clock_(other.is_engines_ ? other.clock_ : std::move(other.clock_)),
+          random_(other.is_engines_ ? other.random_ : std::move(other.random_)),
+          ledger_(other.is_engines_ ? other.ledger_->copy() : std::move(other.ledger_)) {}
+    /// Becomes what the other queue is. Throws `std::logic_error` for the one of an engine: it
+    /// would be no view of the store any more, and its rules might change under a sync.
     RetryQueue& operator=(const RetryQueue& other) {
-        RetryQueue copy(other);
-        return *this = std::move(copy);
+        if (this != &other) *this = RetryQueue(other);
+        return *this;
     }
-    /// What was moved from is only good for being assigned to, or destroyed.
-    RetryQueue(RetryQueue&&) noexcept = default;
-    RetryQueue& operator=(RetryQueue&&) noexcept = default;
+    RetryQueue& operator=(RetryQueue&& other) {  // NOLINT(performance-noexcept-move-constructor)
+        require_own();
+        RetryQueue moved(std::move(other));
+        options_ = moved.options_;
+        clock_ = std::move(moved.clock_);
+        random_ = std::move(moved.random_);
+        ledger_ = std::move(moved.ledger_);
+        return *this;
+    }
     ~RetryQueue() = default;
 
     /// The rules of retrying that it follows.
@@ -274,18 +291,17 @@ public:
         return first;
     }
 
-    /// Makes this queue a view of `ledger`, and gives it what this queue held; for engines.
+    /// Makes this queue the view of `ledger` that an engine has of its store, and gives that what
+    /// this queue held; for engines. Throws `std::logic_error` if it is one already.
     void attach(std::shared_ptr<RetryLedger<Data>> ledger, Clock clock, Random random) {
-        std::map<std::string, RetryEntry<Data>> held;
-        const auto entries = ledger_->entries();
-        for (const auto& entry : entries) held.insert_or_assign(entry.record.id, entry);
-        ledger->edit(ids_of(entries), [&](const std::string& id, Known& entry) {
-            entry = held.at(id);
-            return true;
-        });
+        require_own();
+        Entries held;
+        for (auto& entry : ledger_->entries()) held.emplace(entry.record.id, std::move(entry));
+        write(*ledger, held);
         ledger_ = std::move(ledger);
         clock_ = std::move(clock);
         random_ = std::move(random);
+        is_engines_ = true;
     }
 
 private:
@@ -293,6 +309,26 @@ private:
     friend void from_json(const nlohmann::json& json, RetryQueue<Same>& queue);
 
     using Known = std::optional<RetryEntry<Data>>;
+    using Entries = std::map<std::string, RetryEntry<Data>>;
+
+    void require_own() const {
+        if (!is_engines_) return;
+        throw std::logic_error(
+            "the retry queue of an engine is a view of its store, and cannot become another queue; "
+            "pass that one to the constructor of the engine");
+    }
+
+    /// Makes the entries what is given, and forgets those of `others`, all in one step.
+    static void write(RetryLedger<Data>& ledger, const Entries& entries,
+                      std::vector<std::string> others = {}) {
+        std::erase_if(others, [&](const auto& id) { return entries.contains(id); });
+        for (const auto& [id, entry] : entries) others.push_back(id);
+        ledger.edit(others, [&](const std::string& id, Known& known) {
+            const auto found = entries.find(id);
+            known = found == entries.end() ? Known{} : Known{found->second};
+            return true;
+        });
+    }
 
     static bool forget(const std::string& /*id*/, Known& entry) {
         entry.reset();
@@ -324,6 +360,7 @@ private:
     Clock clock_;
     Random random_;
     std::shared_ptr<RetryLedger<Data>> ledger_;
+    bool is_engines_ = false;  // and not one of its copies
 };
 
 /// Writes what the options come to: where one makes no sense or has no JSON text, the one that
@@ -410,20 +447,23 @@ void to_json(nlohmann::json& json, const RetryQueue<Data>& queue) {
 
 /// Replaces options and entries by those that were written before; clock and chance stay the
 /// queue's own. A reader that fails leaves it as it was.
+///
+/// Into a view of a store the entries are written in one commit, those of records of which the
+/// store has an edit to push; may throw `StorageError`. The queue of an engine keeps its options:
+/// they are the rules that its syncs follow.
 template <class Data>
 void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
     detail::require_object(json, "retry queue");
     RetryOptions options;
     if (const auto* found = detail::find(json, "options")) from_json(*found, options);
-    auto ledger = std::make_shared<detail::OwnLedger<Data>>();
+    typename RetryQueue<Data>::Entries read;
     for (const auto& each : detail::read_array(json, "entries")) {
         RetryEntry<Data> entry;
         from_json(each, entry);
-        ledger->save(entry);
+        read.insert_or_assign(entry.record.id, std::move(entry));
     }
-    RetryQueue<Data> read{options, queue.clock_, queue.random_};
-    read.ledger_ = std::move(ledger);
-    queue = std::move(read);
+    queue.write(*queue.ledger_, read, queue.ids_of(queue.entries()));
+    if (!queue.is_engines_) queue.options_ = options;
 }
 
 }  // namespace sync_engine
