@@ -159,32 +159,21 @@ public:
           ledger_(std::make_shared<detail::OwnLedger<Data>>()) {}
 
     /// A queue with the same entries, and from then on its own; the copy of an engine's queue is
-    /// one more view of the same store, which has to outlive it.
+    /// one more view of the same store, which has to outlive it. To move one is to copy it.
     RetryQueue(const RetryQueue& other)
         : options_(other.options_),
           clock_(other.clock_),
           random_(other.random_),
           ledger_(other.ledger_->copy()) {}
-    /// What was moved from is only good for being assigned to, or destroyed; but an engine's queue
-    /// stays as it is, and this is a copy of it, which may throw.
-    RetryQueue(RetryQueue&& other)  // NOLINT(performance-noexcept-move-constructor): as it says
-        : options_(other.options_),
-          clock_(other.is_engines_ ? other.clock_ : std::move(other.clock_)),
-          random_(other.is_engines_ ? other.random_ : std::move(other.random_)),
-          ledger_(other.is_engines_ ? other.ledger_->copy() : std::move(other.ledger_)) {}
-    /// Becomes what the other queue is. Throws `std::logic_error` for the one of an engine: it
+    /// Becomes a copy of the other queue. Throws `std::logic_error` for the one of an engine: it
     /// would be no view of the store any more, and its rules might change under a sync.
     RetryQueue& operator=(const RetryQueue& other) {
-        if (this != &other) *this = RetryQueue(other);
-        return *this;
-    }
-    RetryQueue& operator=(RetryQueue&& other) {  // NOLINT(performance-noexcept-move-constructor)
         require_own();
-        RetryQueue moved(std::move(other));
-        options_ = moved.options_;
-        clock_ = std::move(moved.clock_);
-        random_ = std::move(moved.random_);
-        ledger_ = std::move(moved.ledger_);
+        RetryQueue copy(other);
+        options_ = copy.options_;
+        clock_ = std::move(copy.clock_);
+        random_ = std::move(copy.random_);
+        ledger_ = std::move(copy.ledger_);
         return *this;
     }
     ~RetryQueue() = default;
@@ -264,8 +253,7 @@ public:
     }
 
     /// Gives a dead letter all its attempts again, due at once and under the same operation id; a
-    /// wait that the remote asked for before is over.
-    /// False if there is no such dead letter.
+    /// wait that the remote asked for before is over. False if there is no such dead letter.
     bool revive(std::string_view id) {
         bool is_revived = false;
         ledger_->edit({std::string{id}}, [&](const std::string& /*id*/, Known& entry) {
