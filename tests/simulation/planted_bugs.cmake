@@ -355,12 +355,11 @@ plant("a rejected record is tried for ever" sync/news.hpp
             if (PLANTED) break;
             count_attempt(state, context);]])
 plant("a dead letter is dropped" sync/news.hpp
-    [[            state.dead = true;]]
-    [[            state.dead = true;
-            if (PLANTED && changed.base) {
-                rules::make_clean(changed, context.moment.now);
-                return write<Data>(std::move(changed), std::move(effect));
-            }]])
+    [[    note_failure(retry_of(changed), entry->local->id, failed, context);]]
+    [[    note_failure(retry_of(changed), entry->local->id, failed, context);
+    if (PLANTED && failed.failure == Failure::refused && changed.base) {
+        rules::make_clean(changed, context.moment.now);
+    }]])
 plant("a dead letter is pushed" sync/push_call.hpp
     [[entry.is_dead_letter()) return std::nullopt;]]
     [[(!PLANTED && entry.is_dead_letter())) return std::nullopt;]])
