@@ -14,6 +14,7 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <string>
 
 namespace sync_engine::testing {
 
@@ -39,6 +40,7 @@ public:
         peer.revisions.start(image);
         peer.completed_at = image.state.metadata.last_sync_at;
         peer.waiting.clear();
+        peer.to_bury.clear();
         device.subscription =
             device.store->subscribe([this, &peer](const StoreChange<Data>& change) {
                 scene_.chronicle.mix(200 + peer.index);
@@ -99,6 +101,15 @@ private:
         peer.completed_at = completed_at;
         peer.cursors.committed(batch);
         peer.revisions.committed(batch);
+        for (const auto* entry : batch.write) bury(peer, entry->local->id, entry->is_deleted());
+        for (const auto id : batch.erase) bury(peer, std::string{id}, true);
+    }
+
+    /// A decision for a deletion is made with the commit that has it.
+    void bury(Peer<Data>& peer, const std::string& id, bool is_deleted) {
+        const auto decided = peer.to_bury.extract(id);
+        if (!decided || !is_deleted) return;
+        for (const auto& record : decided.mapped()) scene_.ledger.deleted(peer.index, record);
     }
 
     void clear(Peer<Data>& peer) {

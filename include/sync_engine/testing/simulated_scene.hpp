@@ -39,8 +39,10 @@ struct Peer {
     PushWatch<Data> pushes;
     CursorWatch<Data> cursors;
     RevisionWatch<Data> revisions{};
-    bool was_put_back = false;                ///< to a backup
-    std::map<std::string, Stamp> waiting{};   ///< remote states that wait for a decision
+    bool was_put_back = false;               ///< to a backup
+    std::map<std::string, Stamp> waiting{};  ///< remote states that wait for a decision
+    /// What decisions for a deletion let go, until a commit has them: else they were never made.
+    std::map<std::string, std::vector<SyncRecord<Data>>> to_bury{};
     std::optional<Timestamp> completed_at{};  ///< the last sync, as it is on the disk
 
     // Of the sync that runs.
@@ -109,13 +111,12 @@ struct Scene {
 
 /// Tells the ledger what a decision for `winner` lets go, and what it keeps alive.
 template <class Data>
-void account_for(Scene<Data>& scene, const Peer<Data>& peer, const SyncRecord<Data>& local,
+void account_for(Scene<Data>& scene, Peer<Data>& peer, const SyncRecord<Data>& local,
                  const SyncRecord<Data>& remote, const SyncRecord<Data>& winner) {
     scene.ledger.decided(local, winner);
     scene.ledger.decided(remote, winner);
     if (winner.is_deleted()) {
-        scene.ledger.deleted(peer.index, local);
-        scene.ledger.deleted(peer.index, remote);
+        peer.to_bury[local.id] = {local, remote};
     } else {
         scene.ledger.revived(winner);
         if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
