@@ -41,7 +41,7 @@ TestStore<> eventful_store() {
     store->put(note("staged", "one"));
     store.stage("staged", "operation-1");
     store->put(note("dead", "one"));
-    store->update_retry("dead", [](auto& retry) {
+    update_retry(*store, "dead", [](auto& retry) {
         retry = RetryState{.attempts = 5, .dead = true};
         retry->remember({"dead", "no", noon});
     });
@@ -98,7 +98,7 @@ const std::vector<Edit>& edits() {
         {"clear", [](auto& store) { store->clear(); }},
         {"change of the attempts",
          [](auto& store) {
-             store->update_retry("edited", [](auto& retry) { retry = RetryState{.attempts = 1}; });
+             update_retry(*store, "edited", [](auto& retry) { retry = RetryState{.attempts = 1}; });
          }},
         {"step of a sync",
          [](auto& store) {

@@ -141,8 +141,8 @@ TEST_CASE("what is pending is listed oldest edit first", "[store]") {
 TEST_CASE("dead letters are pending, conflicts are not", "[store]") {
     TestStore<> store;
     for (const auto* id : {"dead", "conflicted", "parked"}) store->put(note(id, "one"));
-    store->update_retry("dead",
-                        [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
+    update_retry(*store, "dead",
+                 [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
     store.conflict(note("conflicted", "two"));
     store.park(note("parked", "two"));
 
@@ -180,7 +180,7 @@ TEST_CASE("an unsent edit can be given up for the last agreed state", "[store]")
     store->put(note("edited", "two"));
     store->remove("removed");
     store->put(note("dead", "two"));
-    store->update_retry("dead", [](auto& retry) { retry = RetryState{.dead = true}; });
+    update_retry(*store, "dead", [](auto& retry) { retry = RetryState{.dead = true}; });
 
     for (const auto* id : {"edited", "removed", "dead"}) CHECK(store->discard_changes(id));
 
@@ -235,7 +235,7 @@ TEST_CASE("a record marked as synced is clean as it is here", "[store]") {
     store->put(synced("edited", "one"));
     store->put(note("edited", "two", 5));
     store->put(note("dead", "one"));
-    store->update_retry("dead", [](auto& retry) { retry = RetryState{.dead = true}; });
+    update_retry(*store, "dead", [](auto& retry) { retry = RetryState{.dead = true}; });
 
     for (const auto* id : {"new", "edited", "dead"}) CHECK(store->mark_synced(id));
 
@@ -291,8 +291,8 @@ TEST_CASE("an edit arms a dead letter again", "[store]") {
     for (const auto* id : {"put", "update", "mark", "remove"}) {
         store->put(synced(id, "one"));
         store->mark_modified(id);
-        store->update_retry(id,
-                            [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
+        update_retry(*store, id,
+                     [](auto& retry) { retry = RetryState{.attempts = 5, .dead = true}; });
     }
     REQUIRE(store->statistics().dead_letters == 4);
 
@@ -333,7 +333,7 @@ TEST_CASE("a cleared store has no record, no unsent edit and no cursor", "[store
     store.conflict(note("conflicted", "two"));
     store->put(note("parked", "one"));
     store.park(note("parked", "two"));
-    store->update_retry("new", [](auto& retry) { retry = RetryState{.dead = true}; });
+    update_retry(*store, "new", [](auto& retry) { retry = RetryState{.dead = true}; });
     store.pull(note("husk", "gone").with_status(SyncStatus::deleted));
     store->apply({.cursor = CursorMove{nullptr, 7}, .remote_name = "server"});
     const auto before = store->state();

@@ -26,7 +26,7 @@ TestStore<> full_store() {
     store->put(note("b conflicted", "ours").with_tags({"z"}));
     store.conflict(note("b conflicted", "theirs"));
     store->put(note("c dead", "one"));
-    store->update_retry("c dead", [](auto& retry) {
+    update_retry(*store, "c dead", [](auto& retry) {
         retry = RetryState{.operation_id = "operation-0",
                            .attempts = 5,
                            .failed_alone = 2,

@@ -140,7 +140,7 @@ TEST_CASE("a change that is no edit moves a record, too", "[store]") {
     store->put(note("a", "one"));
     Step<json> step;
     step.decisions.push_back(taking(store, note("a", "remote", 2)));
-    store->update_retry("a", [](auto& retry) { retry = RetryState{.attempts = 1}; });
+    update_retry(*store, "a", [](auto& retry) { retry = RetryState{.attempts = 1}; });
 
     CHECK(store->apply(std::move(step)).moved == Ids{"a"});
 }
@@ -149,7 +149,7 @@ TEST_CASE("an edit that is put on a newer base keeps what is known of its attemp
     TestStore<> store;
     store.pull(note("a", "one"));
     store->put(note("a", "ours", 2));
-    store->update_retry("a", [](auto& retry) { retry = RetryState{.attempts = 4}; });
+    update_retry(*store, "a", [](auto& retry) { retry = RetryState{.attempts = 4}; });
     const auto sequence = store.entry("a")->sequence;
 
     store.decide("a", [&](const auto* known) {
@@ -255,11 +255,11 @@ TEST_CASE("attempts are kept for a dirty record alone, and speak of its last edi
         ++retry->attempts;
     };
 
-    CHECK_FALSE(store->update_retry("clean", note_attempt));
-    CHECK_FALSE(store->update_retry("unknown", note_attempt));
+    CHECK_FALSE(update_retry(*store, "clean", note_attempt));
+    CHECK_FALSE(update_retry(*store, "unknown", note_attempt));
     CHECK_FALSE(was_asked);
-    CHECK(store->update_retry("dirty", note_attempt));
-    CHECK(store->update_retry("dirty", note_attempt));
+    CHECK(update_retry(*store, "dirty", note_attempt));
+    CHECK(update_retry(*store, "dirty", note_attempt));
 
     REQUIRE(ids_of(store->read_retrying()) == Ids{"dirty"});
     CHECK(store->read_retrying().front()->active_retry()->attempts == 2);

@@ -159,6 +159,15 @@ public:
     std::unique_ptr<LocalStore<Data>> store;
 };
 
+/// Changes what is known of the attempts to push a record; false if it is not dirty.
+template <class Change>
+bool update_retry(LocalStore<>& store, const std::string& id, const Change& change) {
+    return store.update_retries({id}, [&](const auto& /*known*/, auto& retry) {
+        change(retry);
+        return true;
+    });
+}
+
 }  // namespace sync_engine::test
 
 template <class Data>

@@ -287,6 +287,67 @@ TEST_CASE("a copy of an engine's queue may become another one, and the engine's 
     CHECK(box.queue().dead_letters().size() == 1);
 }
 
+TEST_CASE("an engine that is made from the queue of another takes its rules alone", "[sync]") {
+    Interrupted device;
+    device.fail(2);
+    bool is_edited = false;
+    SECTION("while a change is refused") {
+        device.server.refuse("a", "never");
+        device.at_look(GENERATE(1, 2), [&] { device.sync(); });
+    }
+    SECTION("while it is edited") {
+        is_edited = true;
+        device.at_look(GENERATE(1, 2),
+                       [&] { device.store.update("a", [](Json& data) { data = 2; }); });
+    }
+
+    const SyncEngine<> second{device.store, ConflictResolver<>{}, device.queue()};
+    if (!device.has_happened) device.what();
+
+    CHECK(device.queue().dead_letters().size() == (is_edited ? 0 : 1));
+    CHECK(device.queue().entries().size() == (is_edited ? 0 : 1));
+}
+
+TEST_CASE("what is said of an earlier edit is not noted of the one that the store has", "[sync]") {
+    Outbox box{1, {.max_attempts = 1}};
+    const auto earlier = *box.device.store->get("r0");
+    box.server.refuse("r0", "not like this");
+    box.sync();
+    REQUIRE(box.queue().dead_letters().size() == 1);
+    const Json saved = box.queue();
+    box.server.accept_again("r0");
+    box.device.edit("r0", 7);
+
+    saved.get_to(box.queue());
+    box.queue().enqueue(earlier);
+
+    CHECK(box.queue().entries().empty());
+    box.sync();
+    CHECK(pending_ids(box.device).empty());
+}
+
+TEST_CASE("to forget a record that never failed writes nothing", "[sync]") {
+    Outbox box{1};
+    box.device.disk->fail_next();
+    box.queue().erase("r0");
+    box.queue().erase("unknown");
+    CHECK_THROWS_AS(box.device.edit("r0", 1), StorageError);
+}
+
+TEST_CASE("to empty or clear a queue copies no record but those that are answered", "[sync]") {
+    LocalStore<Counted> store;
+    SyncEngine<Counted> engine{store, ConflictResolver<Counted>{}, RetryQueue<Counted>{}};
+    auto& queue = engine.retry_queue();
+    for (int n = 0; n < 10; ++n) {
+        store.put({.id = std::to_string(n), .data = Counted{n}});
+        queue.enqueue(*store.find(std::to_string(n)));
+    }
+
+    CHECK(cost_of([&] { (void)queue.next_due(); }).copies == 0);
+    CHECK(cost_of([&] { (void)queue.dequeue_all(); }).copies == 10);
+    CHECK(cost_of([&] { queue.clear(); }).copies == 0);
+}
+
 TEST_CASE("to note or revive one record costs the same, however many wait", "[sync]") {
     const auto cost = [](int waiting) {
         LocalStore<Counted> store;

@@ -85,12 +85,22 @@ public:
     RetryLedger& operator=(const RetryLedger&) = default;
     virtual ~RetryLedger() = default;
 
+    /// A `RetryEntry`, but for its record, which is shared.
+    struct Entry {
+        std::shared_ptr<const SyncRecord<Data>> record{};
+        unsigned attempts = 0;
+        Timestamp due{};
+        bool waiting = true;
+        bool dead = false;
+        std::vector<SyncError> history{};
+    };
+
     /// Makes of an entry what it is to be; empty: there is none, or is to be none. False if it is
-    /// to stay as it is. It may run under a lock, so it calls nothing of the user's.
-    using Change = std::function<bool(const std::string&, std::optional<RetryEntry<Data>>&)>;
+    /// to stay as it is. It may run under a lock, so it is quick and calls nothing of the user's.
+    using Change = std::function<bool(const std::string&, std::optional<Entry>&)>;
 
     /// Every entry, dead ones too.
-    [[nodiscard]] virtual std::vector<RetryEntry<Data>> entries() const = 0;
+    [[nodiscard]] virtual std::vector<Entry> entries() const = 0;
     /// Changes the entries of these records, each named once, as they are now: nobody else changes
     /// them meanwhile, and all of it is kept, or nothing. Looks at no other entry.
     virtual void edit(const std::vector<std::string>& ids, const Change& change) = 0;
@@ -98,6 +108,8 @@ public:
     [[nodiscard]] virtual std::optional<Timestamp> remote_due() const { return std::nullopt; }
     /// The ledger for a copy of the queue: one of its own, or another view of the same store.
     [[nodiscard]] virtual std::shared_ptr<RetryLedger> copy() const = 0;
+    /// Whether it shows what a store keeps.
+    [[nodiscard]] virtual bool is_view() const noexcept { return false; }
 };
 
 namespace detail {
@@ -106,17 +118,19 @@ namespace detail {
 template <class Data>
 class OwnLedger final : public RetryLedger<Data> {
 public:
-    [[nodiscard]] std::vector<RetryEntry<Data>> entries() const override {
-        std::vector<RetryEntry<Data>> all;
+    using typename RetryLedger<Data>::Entry;
+
+    [[nodiscard]] std::vector<Entry> entries() const override {
+        std::vector<Entry> all;
         for (const auto& [id, entry] : entries_) all.push_back(entry);
         return all;
     }
     void edit(const std::vector<std::string>& ids,
               const typename RetryLedger<Data>::Change& change) override {
-        std::map<std::string, RetryEntry<Data>> written;
+        std::map<std::string, Entry> written;
         std::vector<const std::string*> replaced;
         for (const auto& id : ids) {
-            std::optional<RetryEntry<Data>> entry;
+            std::optional<Entry> entry;
             if (const auto known = entries_.find(id); known != entries_.end()) {
                 entry = known->second;
             }
@@ -133,7 +147,7 @@ public:
     }
 
 private:
-    std::map<std::string, RetryEntry<Data>> entries_;
+    std::map<std::string, Entry> entries_;
 };
 
 }  // namespace detail
@@ -182,13 +196,15 @@ public:
     [[nodiscard]] const RetryOptions& options() const noexcept { return options_; }
 
     /// Notes one more failed attempt of the record: it waits, longer each time, and is a dead
-    /// letter at the last attempt, and from then on.
+    /// letter at the last attempt, and from then on. In an engine's queue that is said of the edit
+    /// that the store has: where it has none to push, or one of another content, nothing is noted.
     void enqueue(const SyncRecord<Data>& record, std::string message = "the push failed") {
+        const auto shared = std::make_shared<const SyncRecord<Data>>(record);
         const Timestamp at = clock_();
         const std::uint64_t random = draw();
         ledger_->edit({record.id}, [&](const std::string& id, Known& entry) {
             if (!entry) entry.emplace();
-            entry->record = record;
+            entry->record = shared;
             entry->waiting = true;
             if (entry->attempts < std::numeric_limits<unsigned>::max()) ++entry->attempts;
             entry->due = at + options_.delay(entry->attempts, random);
@@ -203,29 +219,37 @@ public:
     /// this makes them due at once, but for those that the remote itself asked to wait: they are
     /// due when that is over.
     std::vector<SyncRecord<Data>> dequeue_all() {
-        std::vector<SyncRecord<Data>> records;
+        std::vector<Entry> taken;
         ledger_->edit(ids_of(waiting()), [&](const std::string& /*id*/, Known& entry) {
             if (!entry || !is_waiting(*entry)) return false;
             entry->waiting = false;
             entry->due = Timestamp{};
-            records.push_back(entry->record);
+            taken.push_back({.record = entry->record});
             return true;
         });
-        return records;
+        return records_of(taken);
     }
 
-    /// Forgets a record: it was pushed, or nobody wants it pushed any more.
+    /// Forgets a record: it was pushed, or nobody wants it pushed any more. In an engine's queue
+    /// this forgets how its attempts went, as `clear` does.
     void erase(std::string_view id) { ledger_->edit({std::string{id}}, forget); }
 
     /// The records that wait for another attempt; not dead letters, nor what waits for a resolver.
-    [[nodiscard]] std::vector<SyncRecord<Data>> pending() const {
-        std::vector<SyncRecord<Data>> records;
-        for (auto& entry : waiting()) records.push_back(std::move(entry.record));
-        return records;
-    }
+    [[nodiscard]] std::vector<SyncRecord<Data>> pending() const { return records_of(waiting()); }
 
     /// Everything that is known of each record, dead letters too.
-    [[nodiscard]] std::vector<RetryEntry<Data>> entries() const { return ledger_->entries(); }
+    [[nodiscard]] std::vector<RetryEntry<Data>> entries() const {
+        std::vector<RetryEntry<Data>> copies;
+        for (auto& entry : ledger_->entries()) {
+            copies.push_back({.record = *entry.record,
+                              .attempts = entry.attempts,
+                              .due = entry.due,
+                              .waiting = entry.waiting,
+                              .dead = entry.dead,
+                              .history = std::move(entry.history)});
+        }
+        return copies;
+    }
 
     /// The wait after the `attempt`th failure; attempt 1 waits `backoff_base`.
     [[nodiscard]] std::chrono::milliseconds next_delay(unsigned attempt) const {
@@ -235,8 +259,8 @@ public:
     /// How many records wait for another attempt.
     [[nodiscard]] std::size_t count() const { return waiting().size(); }
 
-    /// Forgets all attempts, waits and dead letters. In an engine's queue the edits themselves stay
-    /// in the store, and the next sync pushes them.
+    /// Forgets all attempts, dead letters and waits, also those that the remote asked for. In an
+    /// engine's queue the edits themselves stay in the store, and the next sync pushes them.
     void clear() { ledger_->edit(ids_of(ledger_->entries()), forget); }
 
     /// The changes that are not tried again by themselves, each with its error and history.
@@ -244,10 +268,10 @@ public:
         std::vector<DeadLetter<Data>> letters;
         for (auto& entry : ledger_->entries()) {
             if (!entry.dead) continue;
-            SyncError error = entry.history.empty() ? SyncError{.record_id = entry.record.id}
+            SyncError error = entry.history.empty() ? SyncError{.record_id = entry.record->id}
                                                     : entry.history.back();
-            letters.push_back({std::move(entry.record), entry.attempts, std::move(error),
-                               std::move(entry.history)});
+            letters.push_back(
+                {*entry.record, entry.attempts, std::move(error), std::move(entry.history)});
         }
         return letters;
     }
@@ -280,12 +304,15 @@ public:
     }
 
     /// Makes this queue the view of `ledger` that an engine has of its store, and gives that what
-    /// this queue held; for engines. Throws `std::logic_error` if it is one already.
+    /// this queue held, unless it was a view of a store; for engines. Throws `std::logic_error` if
+    /// it is the one of an engine.
     void attach(std::shared_ptr<RetryLedger<Data>> ledger, Clock clock, Random random) {
         require_own();
-        Entries held;
-        for (auto& entry : ledger_->entries()) held.emplace(entry.record.id, std::move(entry));
-        write(*ledger, held);
+        if (!ledger_->is_view()) {
+            Entries held;
+            for (auto& entry : ledger_->entries()) held.emplace(entry.record->id, std::move(entry));
+            write(*ledger, held);
+        }
         ledger_ = std::move(ledger);
         clock_ = std::move(clock);
         random_ = std::move(random);
@@ -296,8 +323,9 @@ private:
     template <class Same>
     friend void from_json(const nlohmann::json& json, RetryQueue<Same>& queue);
 
-    using Known = std::optional<RetryEntry<Data>>;
-    using Entries = std::map<std::string, RetryEntry<Data>>;
+    using Entry = typename RetryLedger<Data>::Entry;
+    using Known = std::optional<Entry>;
+    using Entries = std::map<std::string, Entry>;
 
     void require_own() const {
         if (!is_engines_) return;
@@ -319,26 +347,34 @@ private:
     }
 
     static bool forget(const std::string& /*id*/, Known& entry) {
+        const bool was_there = entry.has_value();
         entry.reset();
-        return true;
+        return was_there;
     }
 
-    [[nodiscard]] static bool is_waiting(const RetryEntry<Data>& entry) noexcept {
+    [[nodiscard]] static bool is_waiting(const Entry& entry) noexcept {
         return entry.waiting && !entry.dead;
     }
 
-    [[nodiscard]] std::vector<RetryEntry<Data>> waiting() const {
+    [[nodiscard]] std::vector<Entry> waiting() const {
         auto entries = ledger_->entries();
         std::erase_if(entries, [](const auto& entry) { return !is_waiting(entry); });
         return entries;
     }
 
-    [[nodiscard]] static std::vector<std::string> ids_of(
-        const std::vector<RetryEntry<Data>>& entries) {
+    [[nodiscard]] static std::vector<std::string> ids_of(const std::vector<Entry>& entries) {
         std::vector<std::string> ids;
         ids.reserve(entries.size());
-        for (const auto& entry : entries) ids.push_back(entry.record.id);
+        for (const auto& entry : entries) ids.push_back(entry.record->id);
         return ids;
+    }
+
+    [[nodiscard]] static std::vector<SyncRecord<Data>> records_of(
+        const std::vector<Entry>& entries) {
+        std::vector<SyncRecord<Data>> records;
+        records.reserve(entries.size());
+        for (const auto& entry : entries) records.push_back(*entry.record);
+        return records;
     }
 
     /// Chance for a wait, where there is any in it.
@@ -436,8 +472,8 @@ void to_json(nlohmann::json& json, const RetryQueue<Data>& queue) {
 /// Replaces options and entries by those that were written before; clock and chance stay the
 /// queue's own. A reader that fails leaves it as it was.
 ///
-/// Into a view of a store the entries are written in one commit, those of records of which the
-/// store has an edit to push; may throw `StorageError`. The queue of an engine keeps its options:
+/// Into a view of a store the entries are written in one commit, those whose edit the store has to
+/// push; may throw `StorageError`. The queue of an engine keeps its options:
 /// they are the rules that its syncs follow.
 template <class Data>
 void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
@@ -448,9 +484,12 @@ void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
     for (const auto& each : detail::read_array(json, "entries")) {
         RetryEntry<Data> entry;
         from_json(each, entry);
-        read.insert_or_assign(entry.record.id, std::move(entry));
+        const auto record = std::make_shared<const SyncRecord<Data>>(std::move(entry.record));
+        read.insert_or_assign(record->id, typename RetryLedger<Data>::Entry{
+                                              record, entry.attempts, entry.due, entry.waiting,
+                                              entry.dead, std::move(entry.history)});
     }
-    queue.write(*queue.ledger_, read, queue.ids_of(queue.entries()));
+    queue.write(*queue.ledger_, read, queue.ids_of(queue.ledger_->entries()));
     if (!queue.is_engines_) queue.options_ = options;
 }
 

@@ -362,19 +362,10 @@ public:
         return result;
     }
 
-    /// Lets `change(Boxed<RetryState>&)` change what is known of the attempts to push a
-    /// dirty record. False if the store has no such record or it is not dirty.
-    template <class Body>
-    bool update_retry(std::string_view id, Body&& change) {
-        return update_retries({std::string{id}}, [&](const auto& /*known*/, auto& retry) {
-            std::forward<Body>(change)(retry);
-            return true;
-        });
-    }
-
-    /// The same for several records in one commit: `change(const Entry<Data>&, Boxed<RetryState>&)`
-    /// is told which entry it is, and may answer false: then that stays as it is. False if none of
-    /// them was changed.
+    /// Lets `change(const Entry<Data>&, Boxed<RetryState>&)` change, in one commit, what is known
+    /// of the attempts to push these records; those that the store does not have, or that are not
+    /// dirty, it is not asked about. Where it answers false, nothing changes. False if nothing did
+    /// at all.
     template <class Body>
     bool update_retries(const std::vector<std::string>& ids, Body&& change) {
         return edit([&](auto& transaction) {

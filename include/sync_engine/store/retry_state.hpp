@@ -59,7 +59,7 @@ struct RetryState {
     bool suspect = false;        ///< it failed alone while others passed: sent alone, and last
     bool dead = false;           ///< a dead letter: kept and listed, not sent
     Wait backoff{};              ///< our own wait: a sync that somebody asked for ignores it
-    Wait asked{};                ///< the remote's wait for this record: always kept
+    Wait asked{};                ///< the remote's wait for this record
     std::vector<SyncError> history{};  ///< the newest failures, oldest first
 
     /// How many failures are remembered.

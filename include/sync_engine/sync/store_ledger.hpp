@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sync_engine/record/sync_error.hpp>
+#include <sync_engine/record/sync_record.hpp>
 #include <sync_engine/retry/retry_queue.hpp>
 #include <sync_engine/store/boxed.hpp>
 #include <sync_engine/store/entry.hpp>
@@ -21,31 +22,35 @@ namespace sync_engine::detail {
 /// Shows the retry state of a store's own entries as the ledger of a retry queue.
 template <class Data>
 class StoreLedger final : public RetryLedger<Data> {
+    using Known = typename RetryLedger<Data>::Entry;
+
 public:
     /// `longest` is the longest that the remote may ask us to wait, also in what was stored.
     StoreLedger(LocalStore<Data>& store, std::chrono::milliseconds longest)
         : store_(store), longest_(longest) {}
 
-    [[nodiscard]] std::vector<RetryEntry<Data>> entries() const override {
+    [[nodiscard]] std::vector<Known> entries() const override {
         const Timestamp at = store_.options().clock();
-        std::vector<RetryEntry<Data>> listed;
+        std::vector<Known> listed;
         for (const auto& entry : store_.read_retrying()) {
             listed.push_back(shown(*entry, *entry->active_retry(), at));
         }
         return listed;
     }
 
-    /// Of a record that the store does not have, or has nothing to push of, nothing is kept. What
-    /// is known of an earlier edit is void: there is no entry.
+    /// Of a record that the store does not have, or has nothing to push of, nothing is kept, nor of
+    /// another edit than the one that it has. What is known of an earlier edit is void: there is no
+    /// entry.
     void edit(const std::vector<std::string>& ids,
               const typename RetryLedger<Data>::Change& change) override {
         if (ids.empty()) return;
         const Timestamp at = store_.options().clock();
         store_.update_retries(ids, [&](const Entry<Data>& known, Boxed<RetryState>& state) {
-            std::optional<RetryEntry<Data>> entry;
+            std::optional<Known> entry;
             if (state) entry = shown(known, *state, at);
             if (!change(known.local->id, entry)) return false;
             if (entry) {
+                if (!same_content(*entry->record, *known.local)) return false;
                 if (!state) state.emplace();
                 write(*entry, *state, at);
             } else {
@@ -67,10 +72,12 @@ public:
         return std::make_shared<StoreLedger>(store_, longest_);
     }
 
+    [[nodiscard]] bool is_view() const noexcept override { return true; }
+
 private:
-    [[nodiscard]] RetryEntry<Data> shown(const Entry<Data>& known, const RetryState& state,
-                                         Timestamp at) const {
-        return {.record = *known.local,
+    [[nodiscard]] Known shown(const Entry<Data>& known, const RetryState& state,
+                              Timestamp at) const {
+        return {.record = known.local,
                 .attempts = state.attempts,
                 .due = state.due(at, longest_),
                 .waiting = !known.is_parked(),
@@ -78,7 +85,7 @@ private:
                 .history = state.history};
     }
 
-    static void write(const RetryEntry<Data>& entry, RetryState& state, Timestamp at) {
+    static void write(const Known& entry, RetryState& state, Timestamp at) {
         const bool was_dead = std::exchange(state.dead, entry.dead);
         state.attempts = entry.attempts;
         state.history.clear();
