@@ -295,6 +295,26 @@ TEST_CASE("an engine may be destroyed at once after it was asked to sync", "[syn
     }
 }
 
+TEST_CASE("an engine that goes at once still calls the hooks of a sync on its own thread",
+          "[sync][threads]") {
+    for (int n = 0; n < 200; ++n) {
+        LocalStore<> store;
+        Silence silence;  // so that nothing but the stop ends the sync
+        bool has_begun = false;
+        std::vector<SyncOutcome> ends;
+        std::future<SyncResult> future;
+        {
+            SyncEngine<> engine{store, {}, {}, {.poll_interval = 0ms}};
+            engine.on_before_sync = [&](const auto&) { return has_begun = true; };
+            engine.on_after_sync = [&](const auto& result) { ends.push_back(result.outcome); };
+            future = engine.sync(silence.in_pull(), {.callback_timeout = 0ms});
+        }
+        REQUIRE(has_begun);
+        REQUIRE(ends == std::vector{SyncOutcome::stopped});
+        REQUIRE(future.get().outcome == SyncOutcome::stopped);
+    }
+}
+
 // An engine that goes before its executor has begun the sync.
 
 TEST_CASE("a sync that has not begun when its engine is destroyed is cancelled", "[sync]") {

@@ -39,9 +39,10 @@ namespace sync_engine {
 /// while no sync is being started.
 ///
 /// The destructor stops a running sync at its next safe point and waits for it; user code that
-/// blocks blocks it too. A sync that its executor has not begun is cancelled: no hook or callback
-/// of it is called, its future answers `stopped` with an error that says why, the store may be
-/// synced by another engine, and its task does nothing when its turn comes.
+/// blocks blocks it too. That is also so for a sync that the engine's own thread has yet to begin:
+/// its hooks are called. One that `EngineOptions::executor` has not begun is cancelled: no hook or
+/// callback of it is called, its future answers `stopped` with an error that says why, the store
+/// may be synced by another engine, and its task does nothing when its turn comes.
 template <class Data = nlohmann::json>
 class SyncEngine {
 public:
@@ -67,7 +68,7 @@ public:
 
     ~SyncEngine() {
         request_stop();
-        if (const auto task = task_.lock()) task->cancel();
+        cancel_queued();
         {
             std::unique_lock lock(status_->mutex);
             if (status_->is_running && status_->runner == std::this_thread::get_id()) {
@@ -88,8 +89,8 @@ public:
     std::function<bool(const std::vector<SyncRecord<Data>>&)> on_before_sync{};
     /// Called with the result after everything else is done and stored. Not called where nothing
     /// was begun (a veto, `already_running`, another remote's name, a remote that is to be left
-    /// alone for now, an engine destroyed before), nor where the local storage failed: the future
-    /// alone says so.
+    /// alone for now, a sync that was cancelled because its engine was destroyed), nor where the
+    /// local storage failed: the future alone says so.
     std::function<void(const SyncResult&)> on_after_sync{};
     /// Called with `(local, remote)` before the resolver is asked.
     std::function<void(const SyncRecord<Data>&, const SyncRecord<Data>&)> on_conflict{};
@@ -255,6 +256,12 @@ private:
         task_ = task;
         execute([task = std::move(task)] { task->run(); });
         return future;
+    }
+
+    /// The engine's own thread comes to its task in any case, and is waited for.
+    void cancel_queued() {
+        if (!options_.executor) return;
+        if (const auto task = task_.lock()) task->cancel();
     }
 
     void execute(std::function<void()> task) {
