@@ -35,6 +35,14 @@ TEST_CASE("a wait of no length is over at once", "[store]") {
     CHECK(Wait{noon, -1s}.is_over(noon));
 }
 
+TEST_CASE("a wait of less than a second is negligible", "[store]") {
+    CHECK(Wait{}.is_negligible());
+    CHECK(Wait{noon, -1h}.is_negligible());
+    CHECK(Wait{noon, 999ms}.is_negligible());
+    CHECK_FALSE(Wait{noon, 1s}.is_negligible());
+    CHECK_FALSE(Wait{noon, 24h}.is_negligible());
+}
+
 TEST_CASE("a clock that is set back ends a wait", "[store]") {
     CHECK(Wait{noon, 10s}.is_over(noon - 1us));
     CHECK(Wait{noon, 10s}.is_over(Timestamp{}));

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -194,9 +195,9 @@ TEST_CASE("a request to wait for years is cut to what the engine allows", "[sync
     CHECK(text_of(box.device) == text_of(box.server));
 }
 
-TEST_CASE("a negative or empty request to wait is none", "[sync]") {
+TEST_CASE("a request to wait for less than a second is none", "[sync]") {
     Outbox box{1};
-    const auto wait = GENERATE(0ms, -5ms);
+    const auto wait = GENERATE(0ms, -5ms, 1ms, 999ms);
 
     SECTION("of the whole remote") {
         box.server.rate_limit(wait);
@@ -287,10 +288,10 @@ TEST_CASE("a timer that only pushes is not called back for a remote that nobody 
     CHECK(box.queue().next_due() == std::nullopt);
 }
 
-TEST_CASE("who asks to come again without a time to wait is not asked again at once by a timer",
+TEST_CASE("who asks to wait for less than a second is left alone by a timer as after a failure",
           "[sync]") {
     Outbox box{1, {.backoff_base = 1min}};
-    const auto wait = GENERATE(0ms, -5ms);
+    const auto wait = GENERATE(0ms, -5ms, 1ms, 999ms);
     const bool is_whole = GENERATE(false, true);
     if (is_whole) {
         box.server.rate_limit(wait);
@@ -308,6 +309,35 @@ TEST_CASE("who asks to come again without a time to wait is not asked again at o
     box.sync(timer);
 
     CHECK(text_of(box.device) == text_of(box.server));
+}
+
+TEST_CASE("a timer asks seldom, also where it is asked to wait for hardly any time", "[sync]") {
+    Outbox box{1, {.backoff_base = 10s}};
+    const auto wait = GENERATE(1ms, 999ms);
+    SyncOptions options = timer;
+    SECTION("of the whole remote, by a pull") {
+        box.server.rate_limit(wait, 1'000'000);
+    }
+    SECTION("of the whole remote, by a push") {
+        box.server.rate_limit(wait, 1'000'000);
+        options.direction = SyncDirection::push;
+    }
+    SECTION("of one record") {
+        box.server.ask_retry("r0", wait);
+        options.direction = SyncDirection::push;
+    }
+    const auto end = box.device.clock.now() + 1min;
+    std::size_t calls = 0;
+
+    while (box.device.clock.now() < end) {
+        calls += calls_of(box, options);
+        const auto due = box.queue().next_due();
+        REQUIRE(due.has_value());
+        box.device.clock.advance(std::max<Timestamp::duration>(*due - box.device.clock.now(), 1ms));
+    }
+
+    CHECK(calls > 1);
+    CHECK(calls <= 6);
 }
 
 TEST_CASE("a timer does not ask for a login again and again, and a sync after it does not wait",

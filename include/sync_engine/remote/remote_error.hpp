@@ -30,8 +30,9 @@ public:
 /// Everything waits, new edits too, also over a restart.
 class RetryAfter : public RemoteError {
 public:
-    /// Waits longer than a year are taken as a year: a number that no clock overflows on. With
-    /// none, a timer waits as after any failure.
+    /// Waits longer than a year are taken as a year: a number that no clock overflows on. One of
+    /// less than a second is none: a timer waits as after any failure, and a sync that somebody
+    /// asks for does not.
     template <class Rep, class Period>
     explicit RetryAfter(std::chrono::duration<Rep, Period> wait,
                         const std::string& message = "the remote asks to wait")

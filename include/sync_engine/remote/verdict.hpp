@@ -68,7 +68,8 @@ template <class Data = nlohmann::json>
 }
 
 /// The remote will take this change, but not before `after`; it does not count as a failed attempt.
-/// Without a time, a timer waits as after a failure, and a sync that somebody asks for does not.
+/// Less than a second is no time: a timer waits as after a failure, and a sync that somebody asks
+/// for does not.
 template <class Data = nlohmann::json>
 [[nodiscard]] Verdict<Data> retry(std::string id, std::string message,
                                   std::chrono::milliseconds after = std::chrono::milliseconds{0}) {

@@ -29,6 +29,10 @@ struct Wait {
         return std::chrono::floor<std::chrono::milliseconds>(detail::elapsed(since, at)) >= length;
     }
 
+    /// True if it is shorter than a second: no wait that a remote may ask for, because a timer that
+    /// took a millisecond at its word would ask for ever. HTTP's Retry-After counts seconds, too.
+    [[nodiscard]] bool is_negligible() const noexcept { return length < std::chrono::seconds{1}; }
+
     /// The same, but no longer than `longest`; for a wait that somebody else named, or a file.
     [[nodiscard]] Wait at_most(std::chrono::milliseconds longest) const noexcept {
         return {since, std::max(std::min(length, longest), std::chrono::milliseconds{0})};

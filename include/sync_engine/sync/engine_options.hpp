@@ -38,7 +38,8 @@ struct EngineOptions {
     /// How long a stop may go unnoticed while a callback's future is waited for: too short for a
     /// person to notice, long enough to cost nothing.
     std::chrono::milliseconds poll_interval{10};
-    /// The longest that a remote may ask us to wait; a broken one may say years.
+    /// The longest that a remote may ask us to wait; a broken one may say years. With less than a
+    /// second, it can ask for nothing.
     std::chrono::milliseconds max_retry_after = std::chrono::hours{1};
     /// Whether a future may become ready while it is waited for. If not, one that is not ready is
     /// given up at once; a simulation whose time passes by looking at its clock can always wait.

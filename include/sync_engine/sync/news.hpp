@@ -216,8 +216,8 @@ inline void note_failure(RetryState& state, const std::string& id, const PushFai
             break;
         case Failure::later:
             state.asked = Wait{context.moment.now, failed.after}.at_most(context.max_wait);
-            if (state.asked.length <= std::chrono::milliseconds{0}) {
-                // No time: a timer waits all the same, or it would ask again at once for ever.
+            if (state.asked.is_negligible()) {
+                state.asked = {};  // a timer backs off all the same
                 back_off(state, std::max(state.attempts, 1U), context);
             }
             break;

@@ -56,10 +56,10 @@ public:
         if (!was_called_ && is_over) has_answered_ = true;
     }
 
-    /// Who names no time has failed: a wait that is over at once would let a timer ask for ever.
+    /// Who names hardly any time has failed, so that a timer backs off.
     void asked_to_wait(std::chrono::milliseconds wait, Timestamp now) {
         const Wait asked = Wait{now, wait}.at_most(longest_);
-        if (asked.length <= std::chrono::milliseconds{0}) return failed();
+        if (asked.is_negligible()) return failed();
         has_asked_ = true;
         health_.asked = asked;
     }
