@@ -84,12 +84,13 @@ public:
         has_queue_.store(true, std::memory_order_relaxed);
     }
 
-    /// Delivers what is queued; what a subscriber throws goes to `on_error`.
-    void deliver(const std::function<void(std::exception_ptr)>& on_error) {
+    /// Delivers what is queued; what a subscriber throws goes to `on_error`. Nothing is thrown, or
+    /// the turn to deliver would never be given back.
+    void deliver(const std::function<void(std::exception_ptr)>& on_error) noexcept {
         if (!has_queue_.load(std::memory_order_relaxed)) return;
         std::unique_lock lock(mutex_);
         if (delivering_) return;
-        const Turn turn{delivering_, lock};
+        delivering_ = true;
         while (!queue_.empty()) {
             queue_.swap(taken_);
             const auto listeners = listeners_;
@@ -103,6 +104,7 @@ public:
             if (!are_all_there) forget_who_left();
         }
         has_queue_.store(false, std::memory_order_relaxed);
+        delivering_ = false;
     }
 
 private:
@@ -110,26 +112,6 @@ private:
     static constexpr std::size_t few = 64;
 
     using Listeners = std::vector<std::weak_ptr<Listener>>;
-
-    /// The turn to deliver: given back in any case, or nobody would ever deliver again.
-    class Turn {
-    public:
-        /// `lock` guards `is_taken`, and may be given up and taken again meanwhile.
-        Turn(bool& is_taken, std::unique_lock<std::mutex>& lock)
-            : is_taken_(is_taken), lock_(lock) {
-            is_taken_ = true;
-        }
-        Turn(const Turn&) = delete;
-        Turn& operator=(const Turn&) = delete;
-        ~Turn() {
-            if (!lock_.owns_lock()) lock_.lock();
-            is_taken_ = false;
-        }
-
-    private:
-        bool& is_taken_;
-        std::unique_lock<std::mutex>& lock_;
-    };
 
     [[nodiscard]] Listeners those_left() const {
         Listeners left = *listeners_;
