@@ -7,8 +7,9 @@
 namespace sync_engine {
 
 /// Runs a task: at once, on a thread, on a queue. A task that it drops without running ends the
-/// sync with a broken promise. One that it still has when the engine is destroyed is cancelled: to
-/// run or drop it then does nothing, so a queue may outlive the engine and the store.
+/// sync with a broken promise, and no hook is called. One that it still has when the engine is
+/// destroyed is cancelled: to run or drop it then does nothing, so a queue may outlive the engine
+/// and the store.
 using Executor = std::function<void(std::function<void()>)>;
 
 /// The executor that runs a sync on the thread that asked for it: for a game loop, a simulation, a

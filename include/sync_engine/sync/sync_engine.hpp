@@ -89,8 +89,9 @@ public:
     std::function<bool(const std::vector<SyncRecord<Data>>&)> on_before_sync{};
     /// Called with the result after everything else is done and stored. Not called where nothing
     /// was begun (a veto, `already_running`, another remote's name, a remote that is to be left
-    /// alone for now, a sync that was cancelled because its engine was destroyed), nor where the
-    /// local storage failed: the future alone says so.
+    /// alone for now, a sync that was cancelled because its engine was destroyed, a task that the
+    /// executor dropped, whose promise is broken), nor where the local storage failed: the future
+    /// alone says so.
     std::function<void(const SyncResult&)> on_after_sync{};
     /// Called with `(local, remote)` before the resolver is asked.
     std::function<void(const SyncRecord<Data>&, const SyncRecord<Data>&)> on_conflict{};
