@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -324,6 +325,18 @@ TEST_CASE("what is said of an earlier edit is not noted of the one that the stor
     CHECK(box.queue().entries().empty());
     box.sync();
     CHECK(pending_ids(box.device).empty());
+}
+
+TEST_CASE("data that is unequal to itself is noted and revived", "[sync]") {
+    LocalStore<double> store;
+    RetryQueue<double> rules{{.max_attempts = 1}};
+    SyncEngine<double> engine{store, ConflictResolver<double>{}, rules};
+    store.put({.id = "a", .data = std::numeric_limits<double>::quiet_NaN(), .updated_at = now()});
+
+    engine.retry_queue().enqueue(*store.find("a"));
+    CHECK(engine.retry_queue().dead_letters().size() == 1);
+    CHECK(engine.retry_queue().revive("a"));
+    CHECK(engine.retry_queue().dead_letters().empty());
 }
 
 TEST_CASE("to forget a record that never failed writes nothing", "[sync]") {

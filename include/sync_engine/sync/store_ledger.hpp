@@ -8,6 +8,7 @@
 #include <sync_engine/store/entry.hpp>
 #include <sync_engine/store/local_store.hpp>
 #include <sync_engine/store/retry_state.hpp>
+#include <sync_engine/store/stamp.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -50,7 +51,7 @@ public:
             if (state) entry = shown(known, *state, at);
             if (!change(known.local->id, entry)) return false;
             if (entry) {
-                if (!same_content(*entry->record, *known.local)) return false;
+                if (!is_same_edit(*entry->record, *known.local)) return false;
                 if (!state) state.emplace();
                 write(*entry, *state, at);
             } else {
@@ -75,6 +76,11 @@ public:
     [[nodiscard]] bool is_view() const noexcept override { return true; }
 
 private:
+    /// Content that was rebased has other stamps, and data may be unequal to itself (NaN).
+    static bool is_same_edit(const SyncRecord<Data>& a, const SyncRecord<Data>& b) {
+        return stamp_of(a) == stamp_of(b) || same_content(a, b);
+    }
+
     [[nodiscard]] Known shown(const Entry<Data>& known, const RetryState& state,
                               Timestamp at) const {
         return {.record = known.local,
