@@ -472,9 +472,9 @@ void to_json(nlohmann::json& json, const RetryQueue<Data>& queue) {
 /// Replaces options and entries by those that were written before; clock and chance stay the
 /// queue's own. A reader that fails leaves it as it was.
 ///
-/// Into a view of a store the entries are written in one commit, those whose edit the store has to
-/// push; may throw `StorageError`. The queue of an engine keeps its options:
-/// they are the rules that its syncs follow.
+/// Into a view of a store the entries are written in one commit, those of a state that the store
+/// has to push (of a record with other content what is known stays); may throw `StorageError`. The
+/// queue of an engine keeps its options: they are the rules that its syncs follow.
 template <class Data>
 void from_json(const nlohmann::json& json, RetryQueue<Data>& queue) {
     detail::require_object(json, "retry queue");

@@ -40,8 +40,8 @@ public:
     }
 
     /// Of a record that the store does not have, or has nothing to push of, nothing is kept, nor of
-    /// another edit than the one that it has. What is known of an earlier edit is void: there is no
-    /// entry.
+    /// a state with other content than it has. What is known of an earlier edit is void: there is
+    /// no entry.
     void edit(const std::vector<std::string>& ids,
               const typename RetryLedger<Data>::Change& change) override {
         if (ids.empty()) return;
@@ -76,9 +76,10 @@ public:
     [[nodiscard]] bool is_view() const noexcept override { return true; }
 
 private:
-    /// Content that was rebased has other stamps, and data may be unequal to itself (NaN).
+    /// Content that was rebased has other stamps; of deletions there is none. Data may be unequal
+    /// to itself (NaN), or to what came of it as JSON.
     static bool is_same_edit(const SyncRecord<Data>& a, const SyncRecord<Data>& b) {
-        return stamp_of(a) == stamp_of(b) || same_content(a, b);
+        return stamp_of(a) == stamp_of(b) || (!a.is_deleted() && same_content(a, b));
     }
 
     [[nodiscard]] Known shown(const Entry<Data>& known, const RetryState& state,

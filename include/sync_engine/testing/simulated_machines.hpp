@@ -117,6 +117,7 @@ private:
         scene_.chronicle.mix(9, peer.index);
         forget(peer);
         peer.waiting.clear();
+        peer.to_bury.clear();
         peer.pushes.forget();
         try {
             peer.store().clear();

@@ -113,14 +113,15 @@ struct Scene {
 template <class Data>
 void account_for(Scene<Data>& scene, Peer<Data>& peer, const SyncRecord<Data>& local,
                  const SyncRecord<Data>& remote, const SyncRecord<Data>& winner) {
-    scene.ledger.decided(local, winner);
-    scene.ledger.decided(remote, winner);
     if (winner.is_deleted()) {
         peer.to_bury[local.id] = {local, remote};
-    } else {
-        scene.ledger.revived(winner);
-        if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
+        return;
     }
+    peer.to_bury.erase(local.id);
+    scene.ledger.decided(local, winner);
+    scene.ledger.decided(remote, winner);
+    scene.ledger.revived(winner);
+    if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
 }
 
 /// The result of a sync in words.
