@@ -40,7 +40,9 @@ public:
         peer.revisions.start(image);
         peer.completed_at = image.state.metadata.last_sync_at;
         peer.waiting.clear();
-        peer.to_bury.clear();
+        // What was decided and not committed is not known any more, and may be decided otherwise.
+        if (!peer.uncommitted.empty()) scene_.ledger.forget_burials(peer.index);
+        peer.uncommitted.clear();
         device.subscription =
             device.store->subscribe([this, &peer](const StoreChange<Data>& change) {
                 scene_.chronicle.mix(200 + peer.index);
@@ -101,15 +103,8 @@ private:
         peer.completed_at = completed_at;
         peer.cursors.committed(batch);
         peer.revisions.committed(batch);
-        for (const auto* entry : batch.write) bury(peer, entry->local->id, entry->is_deleted());
-        for (const auto id : batch.erase) bury(peer, std::string{id}, true);
-    }
-
-    /// A decision for a deletion is made with the commit that has it.
-    void bury(Peer<Data>& peer, const std::string& id, bool is_deleted) {
-        const auto decided = peer.to_bury.extract(id);
-        if (!decided || !is_deleted) return;
-        for (const auto& record : decided.mapped()) scene_.ledger.deleted(peer.index, record);
+        for (const auto* entry : batch.write) peer.uncommitted.erase(entry->local->id);
+        for (const auto id : batch.erase) peer.uncommitted.erase(std::string{id});
     }
 
     void clear(Peer<Data>& peer) {
@@ -117,7 +112,6 @@ private:
         scene_.chronicle.mix(9, peer.index);
         forget(peer);
         peer.waiting.clear();
-        peer.to_bury.clear();
         peer.pushes.forget();
         try {
             peer.store().clear();

@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,10 +40,9 @@ struct Peer {
     PushWatch<Data> pushes;
     CursorWatch<Data> cursors;
     RevisionWatch<Data> revisions{};
-    bool was_put_back = false;               ///< to a backup
-    std::map<std::string, Stamp> waiting{};  ///< remote states that wait for a decision
-    /// What decisions for a deletion let go, until a commit has them: else they were never made.
-    std::map<std::string, std::vector<SyncRecord<Data>>> to_bury{};
+    bool was_put_back = false;                ///< to a backup
+    std::map<std::string, Stamp> waiting{};   ///< remote states that wait for a decision
+    std::set<std::string> uncommitted{};      ///< records that were decided to be deleted
     std::optional<Timestamp> completed_at{};  ///< the last sync, as it is on the disk
 
     // Of the sync that runs.
@@ -113,15 +113,16 @@ struct Scene {
 template <class Data>
 void account_for(Scene<Data>& scene, Peer<Data>& peer, const SyncRecord<Data>& local,
                  const SyncRecord<Data>& remote, const SyncRecord<Data>& winner) {
-    if (winner.is_deleted()) {
-        peer.to_bury[local.id] = {local, remote};
-        return;
-    }
-    peer.to_bury.erase(local.id);
     scene.ledger.decided(local, winner);
     scene.ledger.decided(remote, winner);
-    scene.ledger.revived(winner);
-    if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
+    if (winner.is_deleted()) {
+        scene.ledger.deleted(peer.index, local);
+        scene.ledger.deleted(peer.index, remote);
+        peer.uncommitted.insert(local.id);
+    } else {
+        scene.ledger.revived(winner);
+        if (local.is_deleted() || remote.is_deleted()) scene.ledger.kept(winner);
+    }
 }
 
 /// The result of a sync in words.
