@@ -82,7 +82,7 @@ TEST_CASE("the newest failures are remembered, oldest first", "[store]") {
     RetryState state;
     for (int n = 0; n < 25; ++n) state.remember({"a", std::to_string(n), noon});
 
-    REQUIRE(state.history.size() == RetryState::history_limit);
+    REQUIRE(state.history.size() == detail::history_limit);
     CHECK(state.history.front().message == "5");
     CHECK(state.history.back().message == "24");
 }

@@ -93,6 +93,27 @@ TEST_CASE("what is pushed is copied for what the remote has then", "[sync]") {
     CHECK(course.store->find_pending().empty());
 }
 
+TEST_CASE("a push callback is given copies of what its form shows", "[sync]") {
+    const auto record = std::make_shared<const SyncRecord<Counted>>(counted(0, 1));
+    const auto base = std::make_shared<const SyncRecord<Counted>>(counted(0, 0));
+    const auto cost_of_form = [&](const PushCallback<Counted>& push) {
+        SharedPushBatch<Counted> batch{};
+        batch.changes.resize(few, {.record = record, .base = base});
+        return cost_of(
+            [&] { (void)push.share(std::move(batch), [](auto future) { return future.get(); }); });
+    };
+
+    CHECK(cost_of_form([](const SharedPushBatch<Counted>&) {
+              return make_ready_future(PushReport<Counted>{});
+          }) == Cost{0, 0});
+    CHECK(cost_of_form([](const std::vector<SyncRecord<Counted>>&) {
+              return make_ready_future(std::vector<std::string>{});
+          }) == Cost{few, 0});
+    CHECK(cost_of_form([](const PushBatch<Counted>&) {
+              return make_ready_future(PushReport<Counted>{});
+          }) == Cost{few + few, 0});
+}
+
 TEST_CASE("of two sides in conflict only ours is copied, where it wins: to be stamped, and acked",
           "[sync]") {
     Course course;

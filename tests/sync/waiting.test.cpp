@@ -511,7 +511,7 @@ TEST_CASE("the queue of an engine remembers no more failures than the store does
     for (const auto& each : engine.retry_queue().entries()) {
         CAPTURE(each.record.id);
         CHECK(each.attempts == 50);
-        REQUIRE(each.history.size() == RetryState::history_limit);
+        REQUIRE(each.history.size() == detail::history_limit);
         CHECK(each.history.front().message == "31");
         CHECK(each.history.back().message == "50");
     }

@@ -107,6 +107,27 @@ public:
         std::vector<SyncRecord<Data>> records;
         records.reserve(batch.changes.size());
         for (auto& change : batch.changes) records.push_back(std::move(change.record));
+        return call_simply(std::move(records), await);
+    }
+
+    /// The same with records that others have too: what the form asks for of them is copied.
+    template <class Await>
+    [[nodiscard]] PushReport<Data> share(SharedPushBatch<Data> batch, Await&& await) const {
+        if (const auto* native = std::get_if<Native>(&form_)) {
+            return await((*native)(detail::copied_batch(std::move(batch))));
+        }
+        if (const auto* shared = std::get_if<Shared>(&form_)) {
+            return await((*shared)(std::move(batch)));
+        }
+        std::vector<SyncRecord<Data>> records;
+        records.reserve(batch.changes.size());
+        for (const auto& change : batch.changes) records.push_back(*change.record);
+        return call_simply(std::move(records), await);
+    }
+
+private:
+    template <class Await>
+    PushReport<Data> call_simply(std::vector<SyncRecord<Data>> records, Await&& await) const {
         PushReport<Data> report;
         for (auto& id : await(std::get<Simple>(form_)(std::move(records)))) {
             report.push_back(accepted<Data>(std::move(id)));
@@ -114,16 +135,6 @@ public:
         return report;
     }
 
-    /// The same with records that others have too: they are copied where the form asks for that.
-    template <class Await>
-    [[nodiscard]] PushReport<Data> share(SharedPushBatch<Data> batch, Await&& await) const {
-        if (const auto* shared = std::get_if<Shared>(&form_)) {
-            return await((*shared)(std::move(batch)));
-        }
-        return (*this)(detail::copied_batch(std::move(batch)), await);
-    }
-
-private:
     std::variant<std::monostate, Simple, Native, Shared> form_;
 };
 

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,9 +64,6 @@ struct RetryState {
     Wait backoff{};              ///< our own wait: a sync that somebody asked for ignores it
     Wait asked{};                ///< the remote's wait for this record
     std::vector<SyncError> history{};  ///< the newest failures, oldest first
-
-    /// How many failures are remembered.
-    static constexpr std::size_t history_limit = detail::history_limit;
 
     /// Adds a failure to the history.
     void remember(SyncError error) { detail::remember(history, std::move(error)); }

@@ -34,10 +34,7 @@ public:
 
     template <class Value>
     void park(std::future<Value> future) {
-        auto parked = std::make_unique<ParkedFuture<Value>>(std::move(future));
-        const std::lock_guard lock(mutex_);
-        std::erase_if(parked_, [](const auto& each) { return each->is_ready(); });
-        parked_.push_back(std::move(parked));
+        keep(std::make_unique<ParkedFuture<Value>>(std::move(future)));
     }
 
 private:
@@ -62,6 +59,12 @@ private:
         std::future<Value> future_;
     };
 
+    void keep(std::unique_ptr<Parked> parked) {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(parked_, [](const auto& each) { return each->is_ready(); });
+        parked_.push_back(std::move(parked));
+    }
+
     std::mutex mutex_;
     std::vector<std::unique_ptr<Parked>> parked_;
 };
@@ -82,34 +85,40 @@ struct Awaiter {
     template <class Value>
     Value operator()(std::future<Value> future) const {
         if (!future.valid()) throw RemoteError("the callback returned an empty future");
+        try {
+            wait([&](auto wait) { return future.wait_for(wait) != std::future_status::timeout; });
+        } catch (...) {
+            ParkingLot::instance().park(std::move(future));
+            throw;
+        }
+        return future.get();
+    }
+
+private:
+    /// Asks whether it is ready after a wait, until it is. Throws `TimedOut` or `Stopped`.
+    void wait(const std::function<bool(std::chrono::milliseconds)>& is_ready_after) const {
         const auto began = monotonic();
         // Held where a count of nanoseconds has room for it: `milliseconds::max()` is a way to say
         // that there is no hurry.
         const auto longest = std::min(timeout, std::chrono::milliseconds{year});
-        auto wait = std::chrono::milliseconds{0};
-        for (;;) {
-            if (future.wait_for(wait) != std::future_status::timeout) return future.get();
+        auto next = std::chrono::milliseconds{0};
+        while (!is_ready_after(next)) {
             if (!can_wait) {
-                ParkingLot::instance().park(std::move(future));
                 throw TimedOut(
                     "the callback was not ready within its call, and without threads nothing "
                     "makes a future ready later; use make_ready_future");
             }
             const auto waited = monotonic() - began;
-            if (stop.stop_requested()) {
-                ParkingLot::instance().park(std::move(future));
-                throw Stopped("stopped while waiting for the callback");
-            }
+            if (stop.stop_requested()) throw Stopped("stopped while waiting for the callback");
             if (longest.count() > 0 && waited >= longest) {
-                ParkingLot::instance().park(std::move(future));
                 throw TimedOut("the callback was not ready within " +
                                std::to_string(longest.count()) + " ms");
             }
-            wait = poll;
+            next = poll;
             if (longest.count() > 0) {
                 const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
                     longest - waited + std::chrono::milliseconds{1});
-                wait = std::min(poll, left);
+                next = std::min(poll, left);
             }
         }
     }

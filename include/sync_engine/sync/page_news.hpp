@@ -36,8 +36,8 @@ template <class Data>
         try {
             check_arrived(record, is_stored);
         } catch (const InvalidRecord& error) {
-            page.unusable.emplace_back(record.id,
-                                       std::string("pulled, but not usable: ") + error.what());
+            page.unusable.push_back(
+                {record.id, std::string("pulled, but not usable: ") + error.what()});
             continue;
         }
         const auto place = places.find(record.id, id_at);

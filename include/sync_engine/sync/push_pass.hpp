@@ -56,8 +56,8 @@ public:
         for (std::size_t each = 0; each < waiting_.size(); ++each) {
             const FilterAnswer& answer = filtered.answers[each];
             if (!answer.error.empty()) {
-                errors.emplace_back(*waiting_[each].id,
-                                    "skipped: the predicate threw: " + answer.error);
+                errors.push_back(
+                    {*waiting_[each].id, "skipped: the predicate threw: " + answer.error});
             } else if (answer.push) {
                 chosen.push_back(std::move(waiting_[each]));
             }

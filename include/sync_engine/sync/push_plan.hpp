@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -34,14 +36,15 @@ public:
 
     /// Sets what is to be pushed, in its order of edits.
     void fill(std::vector<PushCandidate> candidates) {
-        const auto goes_first = [](const PushCandidate& a, const PushCandidate& b) {
-            if (a.suspect != b.suspect) return b.suspect;
-            if (a.failed_alone != b.failed_alone) return a.failed_alone < b.failed_alone;
-            return !a.has_failed && b.has_failed;
+        const auto has_turn_before = [](const PushCandidate& a, const PushCandidate& b) {
+            return rank_of(a) < rank_of(b);
         };
         // Nearly always nothing has failed, and sorting would be the dearest thing here.
-        if (!std::is_sorted(candidates.begin(), candidates.end(), goes_first)) {
-            std::stable_sort(candidates.begin(), candidates.end(), goes_first);
+        if (!std::is_sorted(candidates.begin(), candidates.end(), has_turn_before)) {
+            std::multimap<Rank, PushCandidate> ranked;  // equals stay in their order
+            for (auto& each : candidates) ranked.emplace(rank_of(each), std::move(each));
+            candidates.clear();
+            for (auto& [rank, each] : ranked) candidates.push_back(std::move(each));
         }
         queue_ = std::move(candidates);
         next_ = 0;
@@ -95,6 +98,12 @@ public:
     [[nodiscard]] std::size_t remaining() const noexcept { return queue_.size() - next_; }
 
 private:
+    /// Whether it is a suspect, how often it failed alone, whether it has failed: less goes first.
+    using Rank = std::tuple<bool, unsigned, bool>;
+    [[nodiscard]] static Rank rank_of(const PushCandidate& each) noexcept {
+        return {each.suspect, each.failed_alone, each.has_failed};
+    }
+
     [[nodiscard]] std::vector<PushCandidate>::iterator first_suspect() {
         return std::find_if(queue_.begin() + static_cast<std::ptrdiff_t>(next_), queue_.end(),
                             [](const PushCandidate& each) { return each.suspect; });
@@ -106,7 +115,8 @@ private:
         const auto suspect = first_suspect();
         if (has_tried_last_ || suspect == queue_.end()) return {};
         has_tried_last_ = true;
-        std::vector<PushCandidate> batch{std::move(*suspect)};
+        std::vector<PushCandidate> batch;
+        batch.push_back(std::move(*suspect));
         queue_.erase(suspect);
         return batch;
     }
