@@ -379,8 +379,8 @@ plant("what a filter left out is pushed" sync/push_pass.hpp
     [[            } else if (answer.push) {]]
     [[            } else if (PLANTED || answer.push) {]])
 plant("a suspect is sent first" sync/push_plan.hpp
-    [[            if (a.suspect != b.suspect) return b.suspect;]]
-    [[            if (a.suspect != b.suspect) return PLANTED ? a.suspect : b.suspect;]])
+    [[        return {each.suspect, each.failed_alone, each.has_failed};]]
+    [[        return {each.suspect != PLANTED, each.failed_alone, each.has_failed};]])
 plant("a suspect is sent with others" sync/push_plan.hpp
     [[            if (queue_[next_].suspect && !batch.empty()) break;]]
     [[            if (!PLANTED && queue_[next_].suspect && !batch.empty()) break;]])
