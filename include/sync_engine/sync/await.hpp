@@ -86,7 +86,7 @@ struct Awaiter {
     Value operator()(std::future<Value> future) const {
         if (!future.valid()) throw RemoteError("the callback returned an empty future");
         try {
-            wait([&](auto wait) { return future.wait_for(wait) != std::future_status::timeout; });
+            wait([&](auto span) { return future.wait_for(span) != std::future_status::timeout; });
         } catch (...) {
             ParkingLot::instance().park(std::move(future));
             throw;
