@@ -179,7 +179,7 @@ void single_puts(const fs::path& folder) {
 void batches(const fs::path& folder, std::size_t count) {
     int round = 0;
     compare(
-        "D1 put_all, one transaction, us a record", 1.3, 5, count,
+        "D1 put_all, one transaction, us a record", 1.25, 5, count,
         [&] {
             HandWritten hand{folder / ("hand-all" + std::to_string(++round))};
             const auto records = notes<Note>(count);

@@ -89,6 +89,27 @@ foreach(component sqlite http)
 endforeach()
 try_missing(nonsense "\\. Drop it")
 
+set(CMAKE_DISABLE_FIND_PACKAGE_nlohmann_json ON)
+find_package(sync_engine QUIET CONFIG PATHS "${package}" NO_DEFAULT_PATH)
+if(NOT sync_engine_NOT_FOUND_MESSAGE MATCHES "needs nlohmann_json .*Debian: ")
+    message(FATAL_ERROR "The missing nlohmann_json is not explained: ${sync_engine_NOT_FOUND_MESSAGE}")
+endif()
+
+# The same where the source is fetched.
+set(fetched ${configure} "-Dfetched_source=${source_dir}" ${wanted} ${options} ${none})
+if("sqlite" IN_LIST built)
+    execute_process(COMMAND ${fetched} -B "${here}/missing" RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE out)
+    string(REGEX REPLACE "[ \n]+" " " out "${out}")
+    if(result EQUAL 0 OR NOT out MATCHES "sync_engine::sqlite needs SQLite3 .*Debian: .*SYNC_ENGINE_SQLITE=OFF")
+        message(FATAL_ERROR "The missing SQLite is not explained: ${out}")
+    endif()
+endif()
+
+# Who has the targets already needs no package for them.
+set(brought -Dbrings=nlohmann_json::nlohmann_json,SQLite::SQLite3,CURL::libcurl -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON)
+run(${fetched} ${brought} -B "${here}/brought_to_fetched")
+run(${configure} "-DCMAKE_PREFIX_PATH=${package}" ${wanted} ${none} ${brought} -B "${here}/brought_to_installed")
+
 find_program(pkg_config pkg-config)
 if(pkg_config)
     set(ENV{PKG_CONFIG_PATH} "${package}/share/pkgconfig")

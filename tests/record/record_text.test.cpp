@@ -128,6 +128,19 @@ TEST_CASE("a record that cannot be read is told, and the others are handed out",
     CHECK(page.errors[4].record_id == "c");
 }
 
+TEST_CASE("text without a list of records is no listing of nothing", "[record]") {
+    for (const char* text :
+         {R"({"error": "try later"})", R"({"records": null})", R"({"records": {"id": "a"}})",
+          R"({"deep": {"records": []}})", "[]", "null", "4"}) {
+        CHECK_THAT(message_of<FormatError>([&] { read(text); }), contains("\"records\""));
+    }
+    for (const char* text : {R"({"error": "try later"})", "null", "4"}) {
+        CHECK_THAT(message_of<FormatError>([&] { read(text, ""); }), contains("no list"));
+    }
+    CHECK(read(R"({"records": []})").records.empty());
+    CHECK(read("[]", "").records.empty());
+}
+
 TEST_CASE("data that nests too deep is refused, wherever the list is", "[record]") {
     const auto nested = [](std::size_t levels) {
         return R"([{"id":"a","data":)" + std::string(levels, '[') + std::string(levels, ']') + "}]";

@@ -368,6 +368,7 @@ TEST_CASE("a feed without end is an error, with what was read applied and the cu
     ScriptedRemote remote;
     device.edit("mine", 1);
     int pages = 0;
+    int refused = 1;
     Json expected_cursor;
     const auto endless = [&](auto cursor_of) {
         for (int n = 0; n < 200; ++n) {
@@ -391,17 +392,37 @@ TEST_CASE("a feed without end is an error, with what was read applied and the cu
     }
     SECTION("ever new cursors") {
         endless([](int at) { return Json(at); });
-        expected_cursor = 99;
+        expected_cursor = 100;
+        refused = 0;
     }
     const auto result = device.sync(remote.remote(), {.max_pages = 100});
 
     CHECK(result.outcome == SyncOutcome::failed);
     CHECK_THAT(told(result), contains("the feed does not"));
     CHECK(stored_cursor(device) == expected_cursor);
-    CHECK(device.store->count() == static_cast<std::size_t>(pages));  // theirs, but one, and mine
+    CHECK(pages <= 100);
+    CHECK(device.store->count() == static_cast<std::size_t>(pages - refused + 1));  // and mine
     CHECK(device.data("mine") == 1);
     CHECK(remote.pushes.empty());
     check_soundness(device, result);
+}
+
+TEST_CASE("a sync reads as many pages as it may, and the next one goes on behind them",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    device.edit("mine", 1);
+    remote.serve(page({row("a")}, 1, true));
+    CHECK(device.sync(remote.remote(), {.max_pages = 1}).outcome == SyncOutcome::failed);
+    CHECK(stored_cursor(device) == 1);
+    remote.serve(page({row("b")}, 2, true));
+    CHECK(device.sync(remote.remote(), {.max_pages = 0}).outcome == SyncOutcome::failed);
+    CHECK(stored_cursor(device) == 2);
+    remote.serve(page({row("c")}, 3, false));
+    CHECK(device.sync(remote.remote(), {.max_pages = 1}).outcome == SyncOutcome::completed);
+
+    CHECK(device.store->count() == 4);
+    CHECK(remote.pushed() == "mine");
 }
 
 // Push reports.

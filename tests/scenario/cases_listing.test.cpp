@@ -77,6 +77,36 @@ TEST_CASE("what a full listing does not hold was deleted", "[scenario]") {
     CHECK(remote.pushes.empty());
 }
 
+TEST_CASE("a full listing with a row that nobody can tell from the others deletes nothing",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    remote.serve(listing({row("a"), row("b"), row("c")}));
+    device.sync(remote.remote());
+    const bool is_readable = GENERATE(true, false);
+
+    auto first = page({row("a")}, 1, true, true);
+    if (is_readable) {
+        first.records.push_back(row(""));
+    } else {
+        first.errors.push_back({.record_id = "", .message = "the id is no text"});
+    }
+    remote.serve(first);
+    remote.serve(page({row("c")}, 2, false, true));
+    const auto result = device.sync(remote.remote());
+
+    CHECK(result.outcome == SyncOutcome::completed);
+    CHECK(result.errors.size() == 1);
+    CHECK(device.store->count() == 3);
+    CHECK(stored_cursor(device).is_null());
+
+    remote.serve(page({row("a")}, 1, true, true));
+    remote.serve(page({row("c")}, 2, false, true));
+    CHECK_FALSE(device.sync(remote.remote()).has_errors());
+    CHECK(device.store->count() == 2);
+    CHECK(stored_cursor(device) == 2);
+}
+
 TEST_CASE("the cursor of a full listing is stored with its last page and not before",
           "[scenario]") {
     Device device;

@@ -462,6 +462,13 @@ TEST_CASE("what a resolver could not decide waits, and nothing else waits for it
     CHECK(device.data("a").get<std::string>().rfind("edit", 0) == 0);
     CHECK(device.store->conflicts().empty());
 
+    // Named in each sync, and not pushed, for as long as it waits.
+    const auto again = device.sync(remote.remote());
+    CHECK(again.outcome == SyncOutcome::completed);
+    REQUIRE(again.errors.size() == 1);
+    CHECK(again.errors[0].record_id == "a");
+    CHECK(remote.pushed() == "other");
+
     // Parked over a restart; then the resolver recovers, and the remote need not say it again.
     device.restart();
     decide = [](const Record& local, const Record&) { return local; };

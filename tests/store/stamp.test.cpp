@@ -58,6 +58,10 @@ TEST_CASE("a stamp can always be written as text", "[store]") {
     CHECK(above({3, noon}, {last_writable, 5min}).updated_at == last_writable);
     CHECK(above({3, noon}, {last_writable + 1us, 5min}).updated_at == last_writable);
     CHECK(above({3, noon}, {Timestamp::max(), 5min}).updated_at == last_writable);
+    const auto first_writable = sync_engine::earliest_stamp;
+    CHECK(above({}, {Timestamp::min(), 5min}).updated_at >= first_writable);
+    CHECK(above({3, noon}, {first_writable - 1us, 5min}).updated_at == first_writable + 5min);
+    CHECK(above({3, Timestamp::min()}, {Timestamp::min(), 5min}).updated_at == first_writable);
 }
 
 TEST_CASE("a drift cap without end does not overflow", "[store]") {

@@ -375,7 +375,7 @@ TEST_CASE("a resolver that edits its record each time is given up on, and nothin
 
     const auto result = shell->sync();
 
-    CHECK(calls < 20);
+    CHECK(calls < 10);
     CHECK(result.outcome == SyncOutcome::completed);
     CHECK_THAT(errors_of(result), contains("a: "));
     CHECK(shell->data("a") == calls);

@@ -12,6 +12,9 @@
 #if __cplusplus < 202002L && (!defined(_MSVC_LANG) || _MSVC_LANG < 202002L)
 #error "sync_engine needs C++20: -std=c++20 or /std:c++20"
 #endif
+#ifndef __cpp_exceptions
+#error "sync_engine needs exceptions: its errors are; compile without -fno-exceptions"
+#endif
 
 namespace sync_engine {
 

@@ -104,12 +104,22 @@ private:
 /// with an empty `list` the text is the array. A record that cannot be read is told to
 /// `refuse(SyncError)`, with its id where it has one, and the others are handed out. Throws
 /// FormatError, with the byte, for text that is no JSON: the records before that place have been
-/// handed out.
+/// handed out. Throws it too where there is no such list: what says that a remote failed is no
+/// listing of nothing.
 template <class Data = nlohmann::json, class Take, class Refuse>
 nlohmann::json read_records(std::string_view text, const std::string& list, Take&& take,
                             Refuse&& refuse) {
-    return detail::read_json(text, &list, detail::RecordReader<Data, Take, Refuse>{take, refuse})
-        .value;
+    auto answer =
+        detail::read_json(text, &list, detail::RecordReader<Data, Take, Refuse>{take, refuse})
+            .value;
+    const bool is_there =
+        list.empty() ? answer.is_array()
+                     : answer.is_object() && answer.contains(list) && answer.at(list).is_array();
+    if (!is_there) {
+        throw FormatError("JSON text has no list of records" +
+                          (list.empty() ? std::string{} : " at the key " + quoted(list)));
+    }
+    return answer;
 }
 
 namespace detail {

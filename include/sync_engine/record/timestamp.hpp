@@ -22,7 +22,11 @@ using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
         std::chrono::system_clock::now());
 }
 
-/// The last time that has ISO 8601 text: what is stamped later could not travel.
+/// The first time that has ISO 8601 text: what is stamped earlier could not travel.
+inline constexpr Timestamp earliest_stamp =
+    std::chrono::sys_days{std::chrono::year{0} / std::chrono::January / 1};
+
+/// The last one.
 inline constexpr Timestamp latest_stamp =
     Timestamp{std::chrono::sys_days{std::chrono::year{10000} / std::chrono::January / 1}} -
     std::chrono::microseconds{1};
@@ -31,10 +35,7 @@ namespace detail {
 
 /// Whether `time` is in the years 0000 to 9999, the ones that ISO 8601 text has room for.
 [[nodiscard]] constexpr bool is_writable(Timestamp time) noexcept {
-    using std::chrono::January;
-    using std::chrono::sys_days;
-    using std::chrono::year;
-    return time >= sys_days{year{0} / January / 1} && time <= latest_stamp;
+    return time >= earliest_stamp && time <= latest_stamp;
 }
 
 /// `to - from`, held at the ends of the range instead of overflowing.

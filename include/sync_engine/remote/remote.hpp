@@ -199,8 +199,9 @@ struct Remote {
     PushCallback<Data> push{};
     /// Brings the remote's records here. It may be empty if each sync only pushes.
     PullCallback<Data> pull{};
-    /// Optional: which remote this is. It is stored with the cursor, and syncing the same store
-    /// with another name is refused, because a cursor means nothing to another remote.
+    /// Optional: which remote this is. It is stored with the cursor of a native pull, and from then
+    /// on syncing the store with another name is refused, because a cursor means nothing to another
+    /// remote.
     std::string name{};
 };
 

@@ -46,10 +46,10 @@ template <class Data>
 }
 
 /// A stamp above `floor`: version one more, time now, or just later than the floor's where the
-/// clock is behind, within the drift cap. At the end of what can be written, both stand still.
+/// clock is behind, within the drift cap. At the ends of what can be written, both stand still.
 [[nodiscard]] inline Stamp above(const Stamp& floor, const Moment& moment) noexcept {
     using std::chrono::milliseconds;
-    const auto now = std::min(moment.now, latest_stamp);
+    const auto now = std::clamp(moment.now, earliest_stamp, latest_stamp);
     const auto room = std::chrono::duration_cast<milliseconds>(detail::elapsed(now, latest_stamp));
     const auto ceiling = now + std::clamp(moment.drift_cap, milliseconds{0}, room);
     const auto later = std::min(detail::just_after(floor.updated_at), ceiling);

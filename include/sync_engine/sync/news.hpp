@@ -101,6 +101,7 @@ struct Effect {
     bool pulled = false;
     bool conflict = false;
     bool push_again = false;     ///< the winner of a conflict that a push revealed is to be pushed
+    bool parked = false;         ///< a remote state waits on it for the next cycle
     Boxed<std::string> error{};  ///< why the record did not get through; none: it did
 };
 

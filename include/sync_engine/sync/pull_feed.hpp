@@ -63,11 +63,13 @@ public:
             return "the feed does not advance: it promises more behind a cursor that it has given "
                    "before";
         }
-        if (const auto pages = pages_ + 1; pages >= max_pages_) {
-            return "the feed does not end: it promises more after " + std::to_string(pages) +
-                   " pages";
-        }
         return {};
+    }
+
+    /// Why no other page is to be asked for; empty if one may be.
+    [[nodiscard]] std::string reason_to_end() const {
+        if (pages_ == 0 || pages_ < max_pages_) return {};
+        return "the feed does not end: it promises more behind page " + std::to_string(pages_);
     }
 
     /// Moves on behind a page.
@@ -78,16 +80,16 @@ public:
         if (page.reset) is_rescan_ = has_restarted_ = true;
         is_last_ = !page.has_more || !keeps_cursor_;
         is_complete_ = is_complete_ && page.complete;
-        holds_cursor_back_ = page.complete && (!is_last_ || absence_counts());
+        holds_cursor_back_ = page.complete && (!is_last_ || is_whole());
         reached_ = std::move(page.cursor);
     }
 
     [[nodiscard]] bool is_last() const noexcept { return is_last_; }
 
     /// True once a full scan that began at null in this cycle is through: what it did not hold was
-    /// deleted.
+    /// deleted. Unless it held a row without an id, which may be anybody's.
     [[nodiscard]] bool absence_counts() const noexcept {
-        return keeps_cursor_ && is_last_ && is_complete_ && began_at_null_;
+        return is_whole() && !seen_->contains("");
     }
 
     /// Notes an id that a full scan holds.
@@ -128,6 +130,10 @@ public:
     }
 
 private:
+    [[nodiscard]] bool is_whole() const noexcept {
+        return keeps_cursor_ && is_last_ && is_complete_ && began_at_null_;
+    }
+
     void begin_scan() {
         began_at_null_ = true;
         is_complete_ = true;

@@ -129,15 +129,15 @@ private:
     }
 
     /// The remote's state is left on the entry, so that the cursor may go on; other news is left
-    /// for the next sync, which finds the record dirty.
+    /// for the next sync, which finds the record parked or dirty. Either way it is told.
     void give_up(std::size_t news) {
         const auto* state = std::get_if<RemoteState<Data>>(&open_[news].what);
-        if (state == nullptr) return;
-        decisions_.push_back({.park = state->record});
+        if (state != nullptr) decisions_.push_back({.park = state->record});
         decided_.push_back({news,
                             {},
-                            {.error = {"the record kept changing while its remote state "
-                                       "was decided; the next sync tries again"}}});
+                            {.parked = state != nullptr,
+                             .error = {"the record kept changing while the sync decided what is to "
+                                       "become of it; the next sync tries again"}}});
     }
 
     void decide(std::size_t news, const EntryPtr<Data>& entry, Ruling<Data>&& ruling) {
@@ -147,6 +147,7 @@ private:
             const bool is_done =
                 !entry_after || (entry_after->is_clean() && !entry_after->theirs());
             if (!is_done) decided.entry = entry_after.entry();
+            decided.effect.parked = !is_done && entry_after->is_parked();
             Written<Data> written{.outcome = std::move(ruling.outcome)};
             if (!written.outcome) written.forgotten = *open_[news].id;
             decisions_.push_back({.expected = entry, .written = std::move(written)});

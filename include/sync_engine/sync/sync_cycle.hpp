@@ -151,6 +151,8 @@ private:
 
     Action<Data> ask_page() {
         if (is_stopping_) return close(SyncOutcome::stopped);
+        const std::string reason = feed_.reason_to_end();
+        if (!reason.empty()) return feed_failed(reason);
         phase_ = Phase::pulling;
         remote_.called();
         return CallPull{++number_, {.cursor = feed_.cursor(), .limit = page_limit_}};
@@ -459,7 +461,7 @@ private:
 
     void count(const typename Settlement<Data>::Settled& settled) {
         tally_.add(*settled.id, settled.effect, now_);
-        if (settled.entry && settled.entry->is_parked()) parked_now_.insert(*settled.id);
+        if (settled.effect.parked) parked_now_.insert(*settled.id);
         if (!settled.effect.push_again) return;
         if (++rounds_[*settled.id] > setup_.options.max_rounds) {
             add_error(*settled.id, "the conflict did not settle in " +

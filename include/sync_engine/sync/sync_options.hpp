@@ -38,7 +38,8 @@ struct SyncOptions {
     std::size_t push_batch_size = 100;
     /// How many records a native pull is asked for at a time.
     std::size_t pull_page_size = 500;
-    /// How many pages one sync reads at most: a feed that never ends is an error, not a hang.
+    /// How many pages one sync reads at most, at least one: a feed that never ends is an error, not
+    /// a hang.
     std::size_t max_pages = 10'000;
     /// How often the winner of a conflict that a push revealed is pushed again in one sync.
     std::size_t max_rounds = 3;

@@ -178,7 +178,9 @@ private:
     /// libcurl reads zero as its default, and refuses what is more than an int.
     static long milliseconds(std::chrono::milliseconds time) noexcept {
         constexpr std::chrono::milliseconds most{std::numeric_limits<int>::max()};
-        return static_cast<long>(std::clamp(time, std::chrono::milliseconds{1}, most).count());
+        const std::chrono::duration<long, std::milli> clamped =
+            std::clamp(time, std::chrono::milliseconds{1}, most);
+        return clamped.count();
     }
 
     template <class Value>
