@@ -107,6 +107,27 @@ TEST_CASE("a full listing with a row that nobody can tell from the others delete
     CHECK(stored_cursor(device) == 2);
 }
 
+TEST_CASE("a row that nobody can tell from the others holds nothing up where nobody is missing",
+          "[scenario]") {
+    Device device;
+    ScriptedRemote remote;
+    remote.serve(listing({row("a"), row("b"), row("")}, 1));
+    CHECK(device.sync(remote.remote()).errors.size() == 1);
+    CHECK(stored_cursor(device) == 1);
+
+    // After a reset too: the scan is through, and from then on a stale read is one.
+    auto reset = page({}, nullptr, false, true);
+    reset.reset = true;
+    remote.serve(std::move(reset));
+    remote.serve(listing({row("a", "newer", 3), row("")}, 2));
+    device.sync(remote.remote());
+    CHECK(stored_cursor(device).is_null());
+    remote.serve(listing({row("a"), row("b"), row("")}, 3));
+    device.sync(remote.remote());
+    CHECK(device.data("a") == "newer");
+    CHECK(stored_cursor(device) == 3);
+}
+
 TEST_CASE("the cursor of a full listing is stored with its last page and not before",
           "[scenario]") {
     Device device;

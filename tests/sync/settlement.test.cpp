@@ -277,7 +277,7 @@ TEST_CASE("a record that keeps moving is parked, and the cursor goes on", "[sync
 
 TEST_CASE("other news of a record that keeps moving is told, and left for the next sync",
           "[sync]") {
-    const auto is_told = [](auto what, const Entry& entry) {
+    const auto is_told = [](auto what, const Entry& entry, const std::string& also) {
         Course course{{of("a", std::move(what))}};
         auto action = course.asked();
         for (int rounds = 0; rounds < 100 && action; ++rounds) {
@@ -286,12 +286,15 @@ TEST_CASE("other news of a record that keeps moving is told, and left for the ne
         }
         if (action || course.settled().size() != 1 || course.settled()[0].entry) return false;
         const auto& error = course.settled()[0].effect.error;
-        return error && error->find("kept changing") != std::string::npos;
+        return error && error->find("kept changing") != std::string::npos &&
+               error->find(also) != std::string::npos;
     };
 
-    CHECK(is_told(AboutToPush{}, edited("a")));
-    CHECK(is_told(AbsentRemotely{}, clean("a")));
-    CHECK(is_told(sync_engine::PushFailed{.operation_id = "o", .sequence = 7}, edited("a")));
+    CHECK(is_told(AboutToPush{}, edited("a"), ""));
+    CHECK(is_told(AbsentRemotely{}, clean("a"), ""));
+    const sync_engine::PushFailed refused{
+        .operation_id = "o", .sequence = 7, .message = "the title is too long"};
+    CHECK(is_told(refused, edited("a"), "the title is too long"));
 }
 
 TEST_CASE("a step that another epoch superseded settles nothing", "[sync]") {

@@ -45,8 +45,8 @@ public:
     [[nodiscard]] bool is_rescan() const noexcept { return is_rescan_; }
 
     /// True if that still holds behind the next step, which may be the one that ends the scan.
-    [[nodiscard]] bool remains_rescan() const noexcept {
-        return is_rescan_ && !(is_last_ && stores_cursor());
+    [[nodiscard]] bool remains_rescan() const {
+        return is_rescan_ && !(is_last_ && (stores_cursor() || !absence_counts()));
     }
 
     /// Why the feed cannot be followed beyond this page; empty if it can.
@@ -86,11 +86,14 @@ public:
 
     [[nodiscard]] bool is_last() const noexcept { return is_last_; }
 
-    /// True once a full scan that began at null in this cycle is through: what it did not hold was
-    /// deleted. Unless it held a row without an id, which may be anybody's.
-    [[nodiscard]] bool absence_counts() const noexcept {
-        return is_whole() && !seen_->contains("");
+    /// True once a full scan that began at null in this cycle is through.
+    [[nodiscard]] bool is_whole() const noexcept {
+        return keeps_cursor_ && is_last_ && is_complete_ && began_at_null_;
     }
+
+    /// True if what that scan did not hold was deleted: unless it held a row without an id, which
+    /// may be anybody's.
+    [[nodiscard]] bool absence_counts() const { return is_whole() && !seen_->contains(""); }
 
     /// Notes an id that a full scan holds.
     void see(const std::string& id) {
@@ -98,7 +101,7 @@ public:
     }
     [[nodiscard]] std::shared_ptr<const Ids> seen() const noexcept { return seen_; }
 
-    /// The absences are settled with the next step, so the cursor may go with it.
+    /// With the next step the absences are settled, or there are none, so the cursor may go too.
     void let_cursor_go() noexcept { holds_cursor_back_ = false; }
 
     /// True if the next step leaves the stored cursor where this cycle is: never for a simple pull,
@@ -130,10 +133,6 @@ public:
     }
 
 private:
-    [[nodiscard]] bool is_whole() const noexcept {
-        return keeps_cursor_ && is_last_ && is_complete_ && began_at_null_;
-    }
-
     void begin_scan() {
         began_at_null_ = true;
         is_complete_ = true;

@@ -133,11 +133,12 @@ private:
     void give_up(std::size_t news) {
         const auto* state = std::get_if<RemoteState<Data>>(&open_[news].what);
         if (state != nullptr) decisions_.push_back({.park = state->record});
-        decided_.push_back({news,
-                            {},
-                            {.parked = state != nullptr,
-                             .error = {"the record kept changing while the sync decided what is to "
-                                       "become of it; the next sync tries again"}}});
+        std::string why =
+            "the record kept changing while the sync decided what is to become of it; the next "
+            "sync tries again";
+        const auto* failed = std::get_if<PushFailed>(&open_[news].what);
+        if (failed != nullptr) why = failed->message + "; and " + why;
+        decided_.push_back({news, {}, {.parked = state != nullptr, .error = {std::move(why)}}});
     }
 
     void decide(std::size_t news, const EntryPtr<Data>& entry, Ruling<Data>&& ruling) {
