@@ -107,8 +107,17 @@ endif()
 
 # Who has the targets already needs no package for them.
 set(brought -Dbrings=nlohmann_json::nlohmann_json,SQLite::SQLite3,CURL::libcurl -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON)
-run(${fetched} ${brought} -B "${here}/brought_to_fetched")
-run(${configure} "-DCMAKE_PREFIX_PATH=${package}" ${wanted} ${none} ${brought} -B "${here}/brought_to_installed")
+set(installed ${configure} "-DCMAKE_PREFIX_PATH=${package}" ${wanted} ${none})
+foreach(got fetched installed)
+    run(${${got}} ${brought} -B "${here}/brought_to_${got}")
+    execute_process(
+        COMMAND ${${got}} ${brought} -Dnlohmann_json_VERSION=3.9.1 -B "${here}/older_than_${got}"
+        RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE out
+    )
+    if(result EQUAL 0 OR NOT out MATCHES "needs nlohmann_json 3.11")
+        message(FATAL_ERROR "An older nlohmann_json that was found before is taken: ${out}")
+    endif()
+endforeach()
 
 find_program(pkg_config pkg-config)
 if(pkg_config)

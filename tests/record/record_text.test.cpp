@@ -130,7 +130,7 @@ TEST_CASE("a record that cannot be read is told, and the others are handed out",
 
 TEST_CASE("text without a list of records is no listing of nothing", "[record]") {
     for (const char* text :
-         {R"({"error": "try later"})", R"({"records": 4})", R"({"records": {"id": "a"}})",
+         {R"({"error": "try later"})", R"({"records": null})", R"({"records": {"id": "a"}})",
           R"({"deep": {"records": []}})", "[]", "null", "4"}) {
         CHECK_THAT(message_of<FormatError>([&] { read(text); }), contains("\"records\""));
     }
@@ -138,7 +138,6 @@ TEST_CASE("text without a list of records is no listing of nothing", "[record]")
         CHECK_THAT(message_of<FormatError>([&] { read(text, ""); }), contains("no list"));
     }
     CHECK(read(R"({"records": []})").records.empty());
-    CHECK(read(R"({"records": null})").records.empty());
     CHECK(read("[]", "").records.empty());
 }
 

@@ -31,7 +31,7 @@ using Total = Simulation<>::Total;
 /// What the first seeds come to on every compiler, library and processor. A change of the
 /// simulation, or of what a sync does when, changes it: put here what is printed.
 constexpr std::size_t agreed_seeds = 300;
-constexpr std::uint64_t agreed_hash = 0x04FDDD6277CA1140;
+constexpr std::uint64_t agreed_hash = 0x9C4377390E9FCFC0;
 
 /// Runs the seeds on some threads, each of which takes the next chunk that nobody has.
 class Run {

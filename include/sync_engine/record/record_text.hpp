@@ -104,20 +104,17 @@ private:
 /// with an empty `list` the text is the array. A record that cannot be read is told to
 /// `refuse(SyncError)`, with its id where it has one, and the others are handed out. Throws
 /// FormatError, with the byte, for text that is no JSON: the records before that place have been
-/// handed out. Throws it too where there is no such list: what says that a remote failed is no
-/// listing of nothing. Null at the key is, since some servers write an empty list so.
+/// handed out. Throws it too where there is no such list, or null in its place: what says that a
+/// remote failed is no listing of nothing.
 template <class Data = nlohmann::json, class Take, class Refuse>
 nlohmann::json read_records(std::string_view text, const std::string& list, Take&& take,
                             Refuse&& refuse) {
     auto answer =
         detail::read_json(text, &list, detail::RecordReader<Data, Take, Refuse>{take, refuse})
             .value;
-    const auto is_list_at_key = [&] {
-        if (!answer.is_object() || !answer.contains(list)) return false;
-        const nlohmann::json& found = answer.at(list);
-        return found.is_array() || found.is_null();
-    };
-    const bool is_there = list.empty() ? answer.is_array() : is_list_at_key();
+    const bool is_there =
+        list.empty() ? answer.is_array()
+                     : answer.is_object() && answer.contains(list) && answer.at(list).is_array();
     if (!is_there) {
         throw FormatError("JSON text has no list of records" +
                           (list.empty() ? std::string{} : " at the key " + quoted(list)));

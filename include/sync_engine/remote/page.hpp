@@ -34,8 +34,7 @@ struct PullPage {
     bool has_more = false;
     /// This page belongs to a listing of everything there is: once all its pages are in, a clean
     /// local record that none of them held was deleted remotely. A row without an id, among
-    /// `records` or `errors`, may be any record: then nothing counts as deleted, and while a record
-    /// is missing, the stored cursor stays where it was and each sync lists everything again.
+    /// `records` or `errors`, may be any record: where there was one, nothing counts as deleted.
     bool complete = false;
     /// The remote cannot go on from the cursor it was given: scan again from null.
     bool reset = false;

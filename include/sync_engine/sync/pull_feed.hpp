@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -45,8 +46,8 @@ public:
     [[nodiscard]] bool is_rescan() const noexcept { return is_rescan_; }
 
     /// True if that still holds behind the next step, which may be the one that ends the scan.
-    [[nodiscard]] bool remains_rescan() const {
-        return is_rescan_ && !(is_last_ && (stores_cursor() || !absence_counts()));
+    [[nodiscard]] bool remains_rescan() const noexcept {
+        return is_rescan_ && !(is_last_ && stores_cursor());
     }
 
     /// Why the feed cannot be followed beyond this page; empty if it can.
@@ -79,21 +80,18 @@ public:
         if (page.has_more && keeps_cursor_) cursors_.insert(page.cursor.dump());
         if (page.reset) is_rescan_ = has_restarted_ = true;
         is_last_ = !page.has_more || !keeps_cursor_;
-        is_complete_ = is_complete_ && page.complete;
-        holds_cursor_back_ = page.complete && (!is_last_ || is_whole());
+        is_complete_ = is_complete_ && page.complete && !has_nameless_row(page);
+        holds_cursor_back_ = page.complete && (!is_last_ || absence_counts());
         reached_ = std::move(page.cursor);
     }
 
     [[nodiscard]] bool is_last() const noexcept { return is_last_; }
 
-    /// True once a full scan that began at null in this cycle is through.
-    [[nodiscard]] bool is_whole() const noexcept {
+    /// True once a full scan that began at null in this cycle is through: what it did not hold was
+    /// deleted.
+    [[nodiscard]] bool absence_counts() const noexcept {
         return keeps_cursor_ && is_last_ && is_complete_ && began_at_null_;
     }
-
-    /// True if what that scan did not hold was deleted: unless it held a row without an id, which
-    /// may be anybody's.
-    [[nodiscard]] bool absence_counts() const { return is_whole() && !seen_->contains(""); }
 
     /// Notes an id that a full scan holds.
     void see(const std::string& id) {
@@ -101,7 +99,7 @@ public:
     }
     [[nodiscard]] std::shared_ptr<const Ids> seen() const noexcept { return seen_; }
 
-    /// With the next step the absences are settled, or there are none, so the cursor may go too.
+    /// The absences are settled with the next step, so the cursor may go with it.
     void let_cursor_go() noexcept { holds_cursor_back_ = false; }
 
     /// True if the next step leaves the stored cursor where this cycle is: never for a simple pull,
@@ -133,6 +131,15 @@ public:
     }
 
 private:
+    /// A row without an id may be any record, so its listing does not say who is absent.
+    template <class Data>
+    static bool has_nameless_row(const PullPage<Data>& page) {
+        return std::any_of(page.records.begin(), page.records.end(),
+                           [](const auto& record) { return record.id.empty(); }) ||
+               std::any_of(page.errors.begin(), page.errors.end(),
+                           [](const auto& error) { return error.record_id.empty(); });
+    }
+
     void begin_scan() {
         began_at_null_ = true;
         is_complete_ = true;

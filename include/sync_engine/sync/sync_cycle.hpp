@@ -181,7 +181,8 @@ private:
             add_error(error.record_id, "pulled, but not readable: " + error.message);
         }
         if (!feed_.is_last()) return settle_page(std::move(read.news), Then::next_page);
-        return settle_page(std::move(read.news), feed_.is_whole() ? Then::absences : Then::parked);
+        return settle_page(std::move(read.news),
+                           feed_.absence_counts() ? Then::absences : Then::parked);
     }
 
     /// Settles what a page brought, and the cursor behind it, in one commit. The name goes with the
@@ -238,11 +239,10 @@ private:
 
     Action<Data> on_absent(const EntriesRead<Data>& read) {
         std::vector<News<Data>> news;
-        const bool counts = feed_.absence_counts();
         for (const auto& entry : read.entries) {
-            if (counts) news.push_back({id_of(entry->local), AbsentRemotely{}});
+            news.push_back({id_of(entry->local), AbsentRemotely{}});
         }
-        if (counts || read.entries.empty()) feed_.let_cursor_go();
+        feed_.let_cursor_go();
         return settle_page(std::move(news), Then::parked);
     }
 
